@@ -1,0 +1,355 @@
+"""A small Git server over http for the demo and the tests: bare repositories, a login, and faults
+that a forge shows on bad days.
+
+It answers by `git http-backend`, so what a client sees is git's own protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hmac
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+_CHUNK = 1 << 16
+_HOOK = """\
+#!/bin/sh
+cat >/dev/null
+cat "$GIT_DIR/refusal.txt" >&2
+exit 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it was logged; `authorization` is what the client sent, for leak tests."""
+
+    method: str
+    path: str
+    status: int
+    authorization: str | None
+
+
+class GitServer:
+    """Serves the bare repositories below `root` on 127.0.0.1, from `start` to `stop`.
+
+    With `user` and `token` every request needs Basic login. The fault attributes may be set at
+    any time and hold until they are set back.
+    """
+
+    def __init__(
+        self, root: Path, *, user: str = "git", token: str | None = None, port: int = 0
+    ) -> None:
+        self.root, self.user, self.token = root, user, token
+        self.requests: list[Request] = []
+        #: Fault: cut the connection of so many pushes after they were executed.
+        self.cut_answers = 0
+        #: Fault: cut the connection of so many pushes before they are executed.
+        self.cut_pushes = 0
+        #: Fault: after a connection was cut, answer everything by this status.
+        self.status_after_cut: int | None = None
+        #: Fault: answer every request by 302 to this address (`http://host:port`).
+        self.redirect_to: str | None = None
+        #: Fault: answer every request by this status.
+        self.status: int | None = None
+        #: Fault: take requests and never answer, until `stop` or `resume`.
+        self.hanging = False
+        #: Requests that hang now.
+        self.waiting = 0
+        self._resumed = threading.Event()
+        root.mkdir(parents=True, exist_ok=True)
+        self._http = _Server(("127.0.0.1", port), _Handler)
+        self._http.git = self
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def url(self, name: str) -> str:
+        """The clone URL of the repository `name` (`owner/name`)."""
+        return f"{self.origin}/{name}.git"
+
+    def start(self) -> GitServer:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self.resume()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> GitServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def create(self, name: str) -> Path:
+        """The bare repository `name`, made now if it is not there."""
+        path = self.root / f"{name}.git"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _git("init", "--quiet", "--bare", "--initial-branch=main", str(path))
+            _git(f"--git-dir={path}", "config", "http.receivepack", "true")
+        return path
+
+    def refuse(self, name: str, text: str) -> None:
+        """Fault: let a pre-receive hook refuse every push to `name` with this text."""
+        path = self.create(name)
+        (path / "refusal.txt").write_text(text + "\n", encoding="utf-8")
+        hook = path / "hooks/pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(_HOOK, encoding="utf-8")
+        hook.chmod(0o755)
+
+    def accept(self, name: str) -> None:
+        """Take pushes to `name` again."""
+        (self.create(name) / "hooks/pre-receive").unlink(missing_ok=True)
+
+    def resume(self) -> None:
+        """Let hanging requests go: their connections are closed without an answer."""
+        self.hanging = False
+        self._resumed.set()
+        self._resumed = threading.Event()
+
+    def wait_resumed(self) -> None:
+        self.waiting += 1
+        self._resumed.wait()
+        self.waiting -= 1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    git: GitServer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no error of the server's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "sandbox-git"
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def log_message(self, *_: object) -> None:
+        """The request log of the server takes its place."""
+
+    @property
+    def _git_server(self) -> GitServer:
+        assert isinstance(self.server, _Server)
+        return self.server.git
+
+    def _answer(self) -> None:
+        server = self._git_server
+        if server.hanging:
+            server.wait_resumed()
+            return self._cut()
+        if server.redirect_to is not None:
+            return self._short(302, Location=server.redirect_to + self.path)
+        if server.status is not None:
+            return self._short(server.status)
+        if not self._logged_in():
+            return self._short(401, **{"WWW-Authenticate": 'Basic realm="git"'})
+        if not self._known():
+            return self._short(404)
+        if self._due("cut_pushes"):
+            return self._cut_answer()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._backend()
+        return None
+
+    def _known(self) -> bool:
+        path = PurePosixPath(unquote(urlsplit(self.path).path).lstrip("/"))
+        if ".." in path.parts:
+            return False
+        return any((self._git_server.root / above / "HEAD").exists() for above in path.parents)
+
+    def _logged_in(self) -> bool:
+        server = self._git_server
+        if server.token is None:
+            return True
+        pair = base64.b64encode(f"{server.user}:{server.token}".encode()).decode()
+        sent = self.headers.get("Authorization", "")
+        return hmac.compare_digest(sent.encode(), f"Basic {pair}".encode())
+
+    def _backend(self) -> None:
+        with _backend(self._variables()) as process:
+            assert process.stdin and process.stdout
+            feeder = threading.Thread(target=self._feed, args=(process.stdin,), daemon=True)
+            feeder.start()
+            status, headers = _cgi_head(process.stdout)
+            if self._due("cut_answers"):
+                process.stdout.read()  # to its end: the push was executed
+                return self._cut_answer()
+            self._send(status, headers, process.stdout)
+            feeder.join()
+        return None
+
+    def _due(self, fault: str) -> bool:
+        """Whether this push meets the fault, which is then used up."""
+        left = getattr(self._git_server, fault)
+        if self.command != "POST" or not self.path.endswith("/git-receive-pack") or left < 1:
+            return False
+        setattr(self._git_server, fault, left - 1)
+        return True
+
+    def _send(self, status: int, headers: list[tuple[str, str]], body: IO[bytes]) -> None:
+        self._log(status)
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while chunk := body.read(_CHUNK):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _short(self, status: int, **headers: str) -> None:
+        self._log(status)
+        for _ in self._body():
+            pass
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _cut_answer(self) -> None:
+        # An answer has to begin: curl itself repeats a request that got none.
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-git-receive-pack-result")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self._cut()
+
+    def _cut(self) -> None:
+        self._log(0)
+        self.close_connection = True
+        server = self._git_server
+        server.status = server.status_after_cut or server.status
+
+    def _log(self, status: int) -> None:
+        sent = self.headers.get("Authorization")
+        self._git_server.requests.append(Request(self.command, self.path, status, sent))
+
+    def _feed(self, pipe: IO[bytes]) -> None:
+        with suppress(OSError, ValueError), pipe:  # the client went away
+            for chunk in self._body():
+                pipe.write(chunk)
+
+    def _body(self) -> Iterator[bytes]:
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return
+        left = int(self.headers.get("Content-Length", 0))
+        while left > 0 and (chunk := self.rfile.read(min(left, _CHUNK))):
+            left -= len(chunk)
+            yield chunk
+
+    def _variables(self) -> dict[str, str]:
+        server, parts = self._git_server, urlsplit(self.path)
+        variables = {
+            "GIT_PROJECT_ROOT": str(server.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": unquote(parts.path),
+            "QUERY_STRING": parts.query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_USER": server.user,
+        }
+        if length := self.headers.get("Content-Length"):
+            variables["CONTENT_LENGTH"] = length
+        return variables
+
+
+@contextmanager
+def _backend(variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        ("git", "http-backend"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment() | variables,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.stdout:
+            process.stdout.close()
+        process.wait()
+
+
+def _cgi_head(pipe: IO[bytes]) -> tuple[int, list[tuple[str, str]]]:
+    status, headers = 200, []
+    while line := pipe.readline().decode("latin-1").strip():
+        name, _, value = line.partition(":")
+        if name.lower() == "status":
+            status = int(value.split()[0])
+        else:
+            headers.append((name, value.strip()))
+    return status, headers
+
+
+def _environment() -> dict[str, str]:
+    """A clean environment: settings of whoever runs the server change nothing."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+
+
+def _git(*arguments: str) -> None:
+    subprocess.run(
+        ("git", *arguments), env=_environment(), check=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+
+
+def main() -> None:
+    """Serve a directory until interrupted: `python -m sandbox.git_server ROOT --port 8090`."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--create", action="append", default=[], help="a repository to make")
+    options = parser.parse_args()
+    with GitServer(options.root, port=options.port) as server:
+        for name in options.create:
+            server.create(name)
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What does the remote show: its branches, a branch's tip, and whether this login may push?"""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tasks.connections import RepositoryConnection
+from tasks.errors import NotFound, TenantSyncError
+from tasks.repo import credentials
+from tasks.repo.command import Git
+from tasks.repo.url import Url, check_branch, is_oid
+from tasks.visible import visible_line
+
+_HEADS = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tip:
+    """What the remote shows of one branch. `empty`: the repository has no branch at all."""
+
+    oid: str | None
+    default_branch: str | None
+    default_oid: str | None
+    empty: bool
+
+
+class Remote:
+    """One repository as the server shows it. `git` has neither directory nor login."""
+
+    def __init__(self, connection: RepositoryConnection, url: Url, git: Git) -> None:
+        self.connection, self.url, self._git = connection, url, git
+
+    def git(self, directory: Path | None = None) -> Git:
+        """git with the login of this repository, as it is now, for one command."""
+        login = credentials.login(self.connection, self.url, self._git.home)
+        return replace(self._git, login=login, directory=directory)
+
+    def tip(self, branch: str) -> Tip:
+        """What the remote shows of this branch and of its default branch, by one question."""
+        wanted = _HEADS + check_branch(branch)
+        refs, default = self._refs("HEAD", wanted)
+        # Neither is there: only the list of all branches tells an empty repository from another.
+        empty = not refs and not self.branches()
+        main = refs.get("HEAD")
+        return Tip(oid=refs.get(wanted), default_branch=default, default_oid=main, empty=empty)
+
+    def branches(self) -> tuple[str, ...]:
+        """The names of all branches, sorted."""
+        refs, _ = self._refs(f"{_HEADS}*")
+        return tuple(sorted(ref.removeprefix(_HEADS) for ref in refs))
+
+    def default_branch(self) -> str | None:
+        """The branch that HEAD names; None where it has no commit."""
+        return self._refs("HEAD")[1]
+
+    def push_problem(self, directory: Path) -> str | None:
+        """Why this login may not push; None when it may. Changes nothing.
+
+        Asks the server to drop a branch that is not there, and only in play.
+        """
+        absent = f":{_HEADS}tenantsync-{secrets.token_hex(8)}"
+        try:
+            self.git(directory).run("push", "--dry-run", "--porcelain", "--", self.url.text, absent)
+        except TenantSyncError as error:
+            return None if "remote ref does not exist" in error.message else error.message
+        return None
+
+    def no_branch(self, branch: str, error: NotFound) -> NotFound:
+        """The error for a branch that is not there, with the names that come nearest; `error`
+        itself when it is there."""
+        names = self.branches()
+        if branch in names:
+            return error
+        near = ", ".join(difflib.get_close_matches(branch, names, n=3))
+        hint = f"; did you mean {visible_line(near)}?" if near else ""
+        return NotFound(f"{self.url.canonical}: there is no branch {branch!r}{hint}")
+
+    def _refs(self, *patterns: str) -> tuple[dict[str, str], str | None]:
+        """Refs of exactly these names (or below `refs/heads/`) with their oids, and the name of
+        the default branch where HEAD was asked."""
+        text = self.git().run("ls-remote", "--symref", "--", self.url.text, *patterns).text
+        refs: dict[str, str] = {}
+        default = None
+        for line in text.split("\n"):
+            oid, _, name = line.partition("\t")
+            if oid.startswith(f"ref: {_HEADS}") and name == "HEAD":
+                default = oid.removeprefix(f"ref: {_HEADS}")
+            # A pattern also matches the end of a longer name.
+            elif is_oid(oid) and (name in patterns or patterns == (f"{_HEADS}*",)):
+                refs[name] = oid
+        return refs, default

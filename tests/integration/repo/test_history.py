@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from tasks.repo.commit import FileChange
+from tasks.repo.side import RepoSide
+from tests.integration.repo.bare import Bare
+from tests.integration.repo.parts import ADA, SERVICE, WHEN, commit, made
+
+QUOTED = "Revert\n\nThis undoes:\n\n    Sync\n\n    Tenantsync-Run: run-1\n"
+FLAT = "Revert\n\nTenantsync-Run: run-1 was wrong.\n\nIt is undone here.\n"
+
+
+def test_a_tip_contains_its_history_and_nothing_else(bare: Bare, side: RepoSide) -> None:
+    first = bare.commit({"a": b"1"})
+    second = bare.commit({"a": b"2"})
+    other = bare.commit({"a": b"3"}, branch="other")
+    side.fetch("run-1", "main")
+    assert side.contains(second, first) and side.contains(second, second)
+    assert not side.contains(first, second)
+    assert not side.contains(second, other)  # it is not even in the mirror
+
+
+def test_a_run_finds_its_commit_again_even_after_a_revert(bare: Bare, side: RepoSide) -> None:
+    base = bare.commit({"a": b"1"})
+    side.fetch("run-1", "main")
+    new = made(commit(side, base, {"a": b"2"}))
+    side.push("main", new, base)
+    bare.commit({"a": b"1"}, QUOTED)
+    bare.commit({"b": b"1"}, "copied later\n\nTenantsync-Run: run-1\n")
+    tip = side.fetch("run-2", "main")
+    assert side.run_commit(base, tip, "run-1") == new
+    assert side.run_commit(None, tip, "run-1") == new
+    assert side.run_commit(new, new, "run-1") is None
+    assert side.run_commit(base, tip, "run-2") is None
+    assert side.run_commit(base, tip, "run") is None
+
+
+@pytest.mark.parametrize(
+    "message", [QUOTED, FLAT, "Tenantsync-Run: run-1", "x\n\n> Tenantsync-Run: run-1"]
+)
+def test_a_message_that_quotes_a_run_is_not_its_commit(
+    bare: Bare, side: RepoSide, message: str
+) -> None:
+    base = bare.commit({"a": b"1"})
+    bare.commit({"a": b"2"}, message)
+    tip = side.fetch("run-1", "main")
+    assert side.run_commit(base, tip, "run-1") is None
+
+
+def test_a_run_id_is_no_pattern(bare: Bare, side: RepoSide) -> None:
+    base = bare.commit({"a": b"1"})
+    tip = bare.commit({"a": b"2"}, "x\n\nTenantsync-Run: run-1\n")
+    side.fetch("run-1", "main")
+    assert side.run_commit(base, tip, "run.1") is None
+    assert side.run_commit(base, tip, ".*") is None
+
+
+def test_a_commit_is_read_with_its_author_and_message(side: RepoSide) -> None:
+    changes = [FileChange("a", b"1")]
+    oid = made(side.commit("r", None, changes, "Über\n\nText", ADA, SERVICE, WHEN))
+    detail = side.read_commit(oid)
+    assert (detail.author, detail.when, detail.oid) == (ADA, WHEN, oid)
+    assert detail.message.startswith("Über\n\nText\n")
+    assert detail.short == f"commit {oid[:7]} by Ada, Über"
+
+
+def test_who_removed_a_path_is_told_on_one_visible_line(bare: Bare, side: RepoSide) -> None:
+    bare.commit({"a": b"1", "b/c": b"1", "b/d ☃": b"1", "kept": b"1", "moved": b"long text\n" * 9})
+    bare.commit({"a": None}, "first removal")
+    bare.commit({"a": b"2"})
+    newest = bare.commit({"a": None, "b/c": None}, "second \x1b[31m\u202eremoval\n\nbody")
+    last = bare.commit({"b/d ☃": None, "moved": None, "there": b"long text\n" * 9}, "third")
+    tip = side.fetch("run-1", "main")
+    found = side.removed_by(tip, ["a", "b/c", "b/d ☃", "kept", "never", "b", "moved"])
+    assert set(found) == {"a", "b/c", "b/d ☃", "moved"}
+    assert found["a"] == found["b/c"]
+    assert found["a"].startswith(f"commit {newest[:7]} by Ada, second ")
+    assert found["a"].isprintable()
+    assert found["moved"] == f"commit {last[:7]} by Ada, third"
+    assert side.removed_by(tip, []) == {}
+
+
+def test_thousands_of_removals_are_explained_by_one_search(bare: Bare, side: RepoSide) -> None:
+    names = [f"d{number % 50}/f{number}" for number in range(3000)]
+    bare.commit(dict.fromkeys(names, b"x"))
+    removal = bare.commit(dict.fromkeys(names), "all gone")
+    tip = side.fetch("run-1", "main")
+    found = side.removed_by(tip, [*names, "never"])
+    assert set(found) == set(names)
+    assert set(found.values()) == {f"commit {removal[:7]} by Ada, all gone"}
+
+
+def test_a_removal_on_a_merged_branch_is_found(bare: Bare, side: RepoSide) -> None:
+    first = bare.commit({"a": b"1", "b": b"1"})
+    bare.git("update-ref", "refs/heads/work", first)
+    bare.commit({"a": None}, "removed on the branch", branch="work")
+    bare.commit({"c": b"1"})
+    merge = bare.text(
+        "-c", "user.name=Ada", "-c", "user.email=a@b", "commit-tree", "-m", "merge",
+        "-p", "main", "-p", "work", bare.text("merge-tree", "--write-tree", "main", "work"),
+    )  # fmt: skip
+    bare.git("update-ref", "refs/heads/main", merge)
+    tip = side.fetch("run-1", "main")
+    assert "removed on the branch" in side.removed_by(tip, ["a"])["a"]

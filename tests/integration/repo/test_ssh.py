@@ -1,0 +1,200 @@
+"""The Git side over ssh, against a real sshd on loopback."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tasks.connections import RepositoryConnection
+from tasks.errors import ConfigError, LoginRefused, NotFound, Unreachable
+from tasks.repo.side import RepoSide
+from tests.integration.repo.bare import ENVIRONMENT, Bare
+from tests.integration.repo.parts import commit, made, wait_until
+
+SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """A running sshd: its port, a key that logs in, and its host key as a known_hosts line."""
+
+    port: int
+    key: Path
+    known_hosts: Path
+    root: Path
+
+    def url(self, path: Path) -> str:
+        return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{path}"
+
+
+def keygen(path: Path, passphrase: str = "") -> Path:
+    command = ("ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path))
+    subprocess.run(command, check=True, timeout=30)
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ssh]:
+    if SSHD is None:
+        if os.environ.get("CI"):
+            pytest.fail("sshd is not installed; install openssh-server")
+        pytest.skip("sshd is not installed (openssh-server)")
+    root = tmp_path_factory.mktemp("sshd dir")  # a blank in the name, as users have
+    root.chmod(0o700)
+    host, key, port = keygen(root / "host"), keygen(root / "key %h"), free_port()
+    shutil.copy(f"{key}.pub", root / "authorized")
+    settings = {
+        "Port": port, "ListenAddress": "127.0.0.1", "HostKey": f'"{host}"',
+        "AuthorizedKeysFile": f'"{root}/authorized"', "StrictModes": "no", "UsePAM": "no",
+        "PidFile": "none", "PasswordAuthentication": "no", "PermitRootLogin": "prohibit-password",
+    }  # fmt: skip
+    config = root / "config"
+    config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd drops its rights there
+    with (root / "log").open("wb") as log:
+        process = subprocess.Popen(
+            (SSHD, "-D", "-e", "-f", str(config)), stderr=log, env=ENVIRONMENT
+        )
+    try:
+        wait_until(lambda: listens(port))
+        known = root / "known hosts"
+        known.write_text(f"[127.0.0.1]:{port} {Path(f'{host}.pub').read_text()}")
+        yield Ssh(port, key, known, root)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+MakeSide = Callable[..., RepoSide]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Bare:
+    bare = Bare(tmp_path / "srv" / "flows.git")
+    bare.git("init", "--quiet", "--bare", "--initial-branch=main", str(bare.path))
+    bare.commit({"a": b"1"})
+    return bare
+
+
+@pytest.fixture
+def make_side(ssh: Ssh, bare: Bare, tmp_path: Path) -> MakeSide:
+    def make(**fields: str) -> RepoSide:
+        given: dict[str, str | float] = {
+            "url": ssh.url(bare.path),
+            "ssh_key": str(ssh.key),
+            "known_hosts": str(ssh.known_hosts),
+            "timeout": 60.0,
+        }
+        connection = RepositoryConnection.model_validate({**given, **fields})
+        return RepoSide(connection, tmp_path / "data")
+
+    return make
+
+
+def test_a_known_host_is_read_and_written(make_side: MakeSide, bare: Bare) -> None:
+    side = make_side()
+    base = side.fetch("run-1", "main")
+    new = made(commit(side, base, {"a": b"2\r\n"}))
+    assert side.push("main", new, base).result == "LANDED"
+    assert bare.tip() == new and bare.read("a") == b"2\r\n"
+    assert side.check().problem is None
+
+
+def test_a_short_address_works_as_well(make_side: MakeSide, bare: Bare, ssh: Ssh) -> None:
+    side = make_side()
+    assert side.remote == f"ssh://127.0.0.1:{ssh.port}{bare.path.with_suffix('')}"
+    short = make_side(url=f"{getpass.getuser()}@127.0.0.1:{bare.path}")
+    assert short.remote == f"ssh://127.0.0.1{bare.path.with_suffix('')}"
+
+
+def test_an_unknown_host_is_named_with_the_remedy(
+    make_side: MakeSide, ssh: Ssh, tmp_path: Path
+) -> None:
+    nobody = tmp_path / "empty"
+    nobody.touch()
+    with pytest.raises(ConfigError) as caught:
+        make_side(known_hosts=str(nobody)).tip("main")
+    message = caught.value.message
+    assert "the host key of 127.0.0.1 is not known" in message
+    assert f"ssh-keyscan -p {ssh.port} 127.0.0.1" in message
+    assert nobody.read_bytes() == b"", "a host key was taken over unseen"
+
+
+def test_a_changed_host_key_is_refused(make_side: MakeSide, ssh: Ssh, tmp_path: Path) -> None:
+    other = Path(f"{keygen(tmp_path / 'other')}.pub").read_text()
+    changed = tmp_path / "changed"
+    changed.write_text(f"[127.0.0.1]:{ssh.port} {other}")
+    with pytest.raises(ConfigError, match=r"not the pinned one \(it sent SHA256:"):
+        make_side(known_hosts=str(changed)).fetch("run-1", "main")
+
+
+def test_a_key_that_does_not_open_the_door_is_a_refused_login(
+    make_side: MakeSide, tmp_path: Path
+) -> None:
+    stranger = keygen(tmp_path / "stranger")
+    locked = keygen(tmp_path / "locked", "passphrase")
+    for key in (stranger, locked):
+        with pytest.raises(LoginRefused, match="no passphrase"):
+            make_side(ssh_key=str(key)).tip("main")
+
+
+def test_a_key_that_others_may_read_is_named_before_ssh_is_asked(
+    make_side: MakeSide, tmp_path: Path
+) -> None:
+    key = keygen(tmp_path / "open")
+    key.chmod(0o644)
+    with pytest.raises(ConfigError, match=f"chmod 600 {key}"):
+        make_side(ssh_key=str(key)).tip("main")
+
+
+def test_missing_files_are_named(make_side: MakeSide, ssh: Ssh, bare: Bare, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="known_hosts /none: no such file"):
+        make_side(known_hosts="/none").tip("main")
+    with pytest.raises(ConfigError, match="ssh_key /none: no such file"):
+        make_side(ssh_key="/none").tip("main")
+    bald = RepositoryConnection(url=ssh.url(bare.path), ssh_key=str(ssh.key))
+    with pytest.raises(ConfigError, match="known_hosts is missing"):
+        RepoSide(bald, tmp_path / "data").tip("main")
+
+
+def test_a_repository_that_is_not_there_and_a_host_that_is_away(
+    make_side: MakeSide, ssh: Ssh, tmp_path: Path
+) -> None:
+    with pytest.raises(NotFound):
+        make_side(url=ssh.url(tmp_path / "none.git")).tip("main")
+    with pytest.raises(Unreachable):
+        make_side(url=f"ssh://git@127.0.0.1:{free_port()}/x.git").tip("main")
+
+
+def test_no_agent_and_no_key_of_the_user_is_offered(
+    make_side: MakeSide, ssh: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home/.ssh"
+    home.mkdir(parents=True)
+    shutil.copy(ssh.key, home / "id_ed25519")
+    (home / "config").write_text(f"Host *\n  IdentityFile {home}/id_ed25519\n")
+    monkeypatch.setenv("HOME", str(home.parent))
+    stranger = keygen(tmp_path / "stranger")
+    with pytest.raises(LoginRefused):
+        make_side(ssh_key=str(stranger)).tip("main")
