@@ -1,0 +1,231 @@
+"""How one request reaches Kestra: login, addresses, timeouts, tries and typed errors."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpx
+import stamina
+
+from tasks.connections import KestraConnection
+from tasks.errors import ConfigError, Doubtful, LoginRefused, Refused, Unreachable, Unsafe
+from tasks.kestra.answers import NoConnection, TooSlow, refusal
+from tasks.kestra.calls import Call, Repeat
+from tasks.kestra.connections import Connections
+from tasks.kestra.tries import ATTEMPTS, TRYING_TIME, Waits
+
+#: Called with the longest time in seconds that the request may take, before each try of a write;
+#: raises LeaseLost when the lease of the lane would not outlast it.
+Guard = Callable[[float], None]
+
+#: Bytes of one answer, unpacked: it is held in memory.
+ANSWER_LIMIT = 1 << 30
+#: Redirects of one read, on the same origin.
+REDIRECTS = 3
+
+_Thing = TypeVar("_Thing")
+_Found = TypeVar("_Found")
+
+
+class Client:
+    """The connections of one process to one server and tenant; safe to use from many threads."""
+
+    def __init__(self, connection: KestraConnection) -> None:
+        self.connection = connection
+        parts = urlsplit(connection.url)
+        self._origin = (parts.scheme, parts.netloc)
+        self._lock = threading.Lock()
+        self._connections = Connections(connection.connections)
+        self._login: str | None = None
+        self._secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Client({self.connection.url}, tenant {self.connection.tenant})"
+
+    def close(self) -> None:
+        """Closes the connections; a later request opens new ones."""
+        self._connections.close()
+
+    def send(self, call: Call, guard: Guard | None = None) -> bytes:
+        """The body of the answer to a request that the server accepted.
+
+        Raises the errors of `tasks.errors` that the answer or its absence means; `guard` is
+        called before each try and its error is passed on.
+        """
+        waits = Waits(call)
+        for attempt in stamina.retry_context(waits.next, attempts=ATTEMPTS, timeout=TRYING_TIME):
+            with attempt:
+                if guard is not None:
+                    guard(self.longest(call))
+                return self._exchange(call)
+        raise AssertionError("the last try returns or raises")
+
+    def read(self, call: Call) -> object:
+        """The JSON value that the server answers. Raises Doubtful when it is none."""
+        return self.parse(call, self.send(call))
+
+    def parse(self, call: Call, body: bytes) -> object:
+        """The JSON value of a body. Raises Doubtful when it is none."""
+        try:
+            value: object = json.loads(body)
+        except ValueError:
+            raise Doubtful(self._strange(call, "something that is no JSON")) from None
+        return value
+
+    def longest(self, call: Call) -> float:
+        """Seconds that one try of a request may take at most."""
+        return self.connection.bulk_timeout if call.bulk else self.connection.timeout
+
+    def each(self, call: Callable[[_Thing], _Found], things: Iterable[_Thing]) -> list[_Found]:
+        """`call` of each thing in order, on as many threads as there are connections."""
+        known = list(things)
+        if len(known) < 2:
+            return [call(thing) for thing in known]
+        with ThreadPoolExecutor(min(self.connection.connections, len(known))) as pool:
+            try:
+                return list(pool.map(call, known))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _exchange(self, call: Call) -> bytes:
+        try:
+            status, headers, body = self._follow(call)
+        except httpx.TimeoutException as error:
+            if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)):
+                raise NoConnection(self._silence(call, "no connection in time")) from None
+            seconds = self.longest(call)
+            raise TooSlow(self._silence(call, f"no answer within {seconds:g} s")) from None
+        except httpx.ConnectError as error:
+            raise NoConnection(self._silence(call, f"no connection ({error})")) from None
+        except httpx.DecodingError:
+            raise Doubtful(f"{self._asked(call)}: the answer cannot be unpacked") from None
+        except httpx.RequestError as error:
+            cause = f"the connection broke ({type(error).__name__})"
+            raise Unreachable(self._silence(call, cause)) from None
+        if status >= 400:
+            raise self._refused(call, status, headers, body)
+        if headers.get("content-type", "").startswith("text/html"):
+            # Kestra answers files as octets, whatever is in them.
+            raise Doubtful(self._strange(call, "an HTML page"))
+        return body
+
+    def _follow(self, call: Call) -> tuple[int, httpx.Headers, bytes]:
+        url = self._url(call)
+        for _ in range(REDIRECTS + 1):
+            status, headers, body = self._once(call, url)
+            if status not in {301, 302, 303, 307, 308}:
+                return status, headers, body
+            url = self._redirected(call, url, headers.get("location", ""))
+        raise Refused(f"{self._asked(call)} redirects more than {REDIRECTS} times; check the url")
+
+    def _redirected(self, call: Call, url: str, location: str) -> str:
+        there = urlsplit(urljoin(url, location))
+        if call.method != "GET" or (there.scheme, there.netloc) != self._origin:
+            raise Refused(
+                f"{self._asked(call)} redirects to {there.scheme}://{there.hostname}, which is "
+                "not followed; set url to the address of Kestra itself"
+            )
+        return there.geturl()
+
+    def _once(self, call: Call, url: str) -> tuple[int, httpx.Headers, bytes]:
+        timeouts, end = self._timeouts(call), time.monotonic() + self.longest(call)
+        with self._connections.one(timeouts.pool or 0) as http:
+            request = http.build_request(
+                call.method,
+                url,
+                headers=self._headers(call),
+                content=call.content,
+                files=[(u.field, (u.filename, u.content, u.content_type)) for u in call.uploads]
+                or None,
+                timeout=timeouts,
+            )
+            response = http.send(request, stream=True)
+            try:
+                return response.status_code, response.headers, self._body(call, response, end)
+            finally:
+                response.close()
+
+    def _body(self, call: Call, response: httpx.Response, end: float) -> bytes:
+        body = bytearray()
+        for piece in response.iter_bytes():
+            body += piece
+            if len(body) > ANSWER_LIMIT:
+                raise Doubtful(f"{self._asked(call)} answered more than {ANSWER_LIMIT} bytes")
+            if time.monotonic() > end:
+                raise httpx.ReadTimeout("the whole answer took too long", request=response.request)
+        return bytes(body)
+
+    def _timeouts(self, call: Call) -> httpx.Timeout:
+        """Bounds of the phases; those of a write sum up to what its guard was told."""
+        total = self.longest(call)
+        if call.repeat is Repeat.READ:
+            return httpx.Timeout(total, connect=min(10.0, total))
+        return httpx.Timeout(connect=total / 6, pool=total / 6, write=total / 6, read=total / 2)
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {}
+        login = self._logged_in()
+        if login:
+            headers["Authorization"] = login
+        if call.content_type is not None:
+            headers["Content-Type"] = call.content_type
+        return headers
+
+    def _logged_in(self) -> str | None:
+        connection = self.connection
+        with self._lock:
+            if self._login is None and connection.token is not None:
+                token = connection.token.resolve()
+                if not (token.isascii() and token.isprintable()):
+                    raise ConfigError(
+                        f"secret: {connection.token} holds a character that no token has, perhaps "
+                        "a line end; write the token alone"
+                    )
+                self._login, self._secrets = f"Bearer {token}", (token,)
+            elif self._login is None and connection.password is not None:
+                password = connection.password.resolve()
+                pair = base64.b64encode(f"{connection.username}:{password}".encode()).decode()
+                self._login, self._secrets = f"Basic {pair}", (password, pair)
+            return self._login
+
+    def _url(self, call: Call) -> str:
+        if any(segment in {"", ".", ".."} for segment in call.path):
+            raise Unsafe(f"{call}: {call.path!r} is no address in Kestra")
+        tenant = (self.connection.tenant,) if call.tenant else ()
+        path = "/".join(quote(segment, safe="") for segment in ("api", "v1", *tenant, *call.path))
+        query = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in call.query)
+        return f"{self.connection.url.rstrip('/')}/{path}" + (f"?{query}" if query else "")
+
+    def _asked(self, call: Call) -> str:
+        return f"Kestra {self.connection.url} (tenant {self.connection.tenant}): {call}"
+
+    def _strange(self, call: Call, what: str) -> str:
+        return (
+            f"{self._asked(call)} answered {what}; is there a proxy or a login page before "
+            "Kestra? Set url to the address of Kestra itself"
+        )
+
+    def _silence(self, call: Call, cause: str) -> str:
+        return f"{self._asked(call)}: {cause}. Is Kestra up, and is the url right?"
+
+    def _refused(self, call: Call, status: int, headers: httpx.Headers, body: bytes) -> Exception:
+        error = refusal(
+            asked=self._asked(call),
+            status=status,
+            body=body,
+            after=headers.get("retry-after"),
+            secrets=self._secrets,
+        )
+        if isinstance(error, LoginRefused):
+            # The secret may have been renewed: the next request reads it again.
+            with self._lock:
+                self._login = None
+        return error

@@ -1,0 +1,152 @@
+"""Which files does a namespace hold, and how are files written and deleted?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from tasks.artifacts import Key
+from tasks.errors import Doubtful, NotFound, Passing, Refused, Unsupported, UserError
+from tasks.kestra.answers import ServerFailed
+from tasks.kestra.archives import chunked, folded, unfolded
+from tasks.kestra.calls import Call, Repeat, Upload, get
+from tasks.kestra.client import Client
+
+#: Files and bytes of one upload. The server takes about 12 ms a file (measured).
+UPLOAD_COUNT, UPLOAD_SIZE = 200, 8 << 20
+#: Seconds allowed for each file of an upload when chunks are sized for a short timeout.
+UPLOAD_SECONDS = 0.1
+#: Older servers put the flows of the namespace here when files are exported.
+_FLOWS = "_flows/"
+#: Names that an archive carries unchanged: others are refused or decoded there (measured).
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
+
+
+def read_files(client: Client, namespace: str) -> dict[str, bytes]:
+    """All files of exactly one namespace: name as Kestra lists it, without leading slash → bytes.
+
+    Where the server cannot build the export, files are listed and read one by one. Raises
+    Doubtful for a file that is listed and cannot be read, Unsupported when the server has no
+    namespace files.
+    """
+    call = get("namespaces", namespace, "files", "export", bulk=True)
+    try:
+        entries = unfolded(client.send(call), f"{client!r}: export of the files of {namespace}")
+    except (NotFound, Unsupported) as error:
+        raise Unsupported(f"This server does not list namespace files: {error.message}") from None
+    except ServerFailed:
+        # Two rows of one file, left by writers at the same time, break the export until the file
+        # is written once more.
+        return _one_by_one(client, namespace)
+    return _unique(namespace, [entry for entry in entries if not entry[0].startswith(_FLOWS)])
+
+
+def _unique(namespace: str, entries: list[tuple[str, bytes]]) -> dict[str, bytes]:
+    found = {name.removeprefix("/"): content for name, content in entries}
+    if len(found) != len(entries):
+        raise Doubtful(f"export of the files of {namespace}: a file comes twice; ask again")
+    return found
+
+
+def _one_by_one(client: Client, namespace: str) -> dict[str, bytes]:
+    call = get("namespaces", namespace, "files", "search", query=(("q", "/"),))
+    listed = client.read(call)
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise Doubtful(f"{client!r}: {call} did not answer a list of names")
+    names = sorted({str(name).removeprefix("/") for name in listed})
+    names = [name for name in names if not name.startswith(_FLOWS)]
+    contents = client.each(lambda name: _listed(client, namespace, name), names)
+    return dict(zip(names, contents, strict=True))
+
+
+def read_file(client: Client, namespace: str, name: str) -> bytes:
+    """One file. Raises NotFound where there is none of this name."""
+    path = (("path", f"/{name}"),)
+    return client.send(get("namespaces", namespace, "files", query=path, bulk=True))
+
+
+def _listed(client: Client, namespace: str, name: str) -> bytes:
+    try:
+        return read_file(client, namespace, name)
+    except (Passing, UserError) as error:
+        raise Doubtful(
+            f"file {name} of {namespace} is listed and cannot be read: {error.message}"
+        ) from None
+
+
+def in_archives(name: str) -> bool:
+    """Whether an archive carries a file of this name unchanged into its namespace."""
+    return (
+        _PLAIN.fullmatch(name) is not None
+        and not name.startswith(_FLOWS)
+        and not name.lower().endswith(".zip")
+    )
+
+
+def upload_chunks(
+    files: Sequence[tuple[Key, bytes]], timeout: float
+) -> Iterator[tuple[tuple[Key, bytes], ...]]:
+    """The files in order, in chunks that one upload takes within `timeout` seconds."""
+    count = max(1, min(UPLOAD_COUNT, int(timeout / UPLOAD_SECONDS)))
+    sized = [((key, content), len(content)) for key, content in files]
+    return chunked(sized, count=count, size=UPLOAD_SIZE)
+
+
+def upload_files(
+    client: Client,
+    namespace: str,
+    files: Sequence[tuple[Key, bytes]],
+    guard: Callable[[float], None],
+) -> None:
+    """Writes files whose names `in_archives` allows with one request."""
+    archive = folded((key.name, content) for key, content in files)
+    _post(client, namespace, "/", "files.zip", archive, guard)
+
+
+def put_file(
+    client: Client, namespace: str, name: str, content: bytes, guard: Callable[[float], None]
+) -> None:
+    """Writes one file. The name goes into the query, whole; the part has a neutral one, because
+    the server unfolds a part whose name ends in .zip."""
+    _post(client, namespace, f"/{name}", "file", content, guard)
+
+
+def _post(
+    client: Client,
+    namespace: str,
+    path: str,
+    filename: str,
+    content: bytes,
+    guard: Callable[[float], None],
+) -> None:
+    upload = Upload(
+        field="fileContent",
+        filename=filename,
+        content=content,
+        content_type="application/octet-stream",
+    )
+    call = Call(
+        method="POST",
+        path=("namespaces", namespace, "files"),
+        query=(("path", path),),
+        uploads=(upload,),
+        # Each upload of a file is a revision and an object in the storage for ever.
+        repeat=Repeat.ONCE,
+    )
+    client.send(call, guard)
+
+
+def delete_file(client: Client, namespace: str, name: str, guard: Callable[[float], None]) -> None:
+    """Deletes one file; one that is not there is deleted already. A folder left empty goes too."""
+    if not name.strip("/"):
+        raise Refused(f"a file without a name cannot be deleted in {namespace}")
+    call = Call(
+        method="DELETE",
+        path=("namespaces", namespace, "files"),
+        query=(("path", f"/{name}"),),
+        repeat=Repeat.SAFE,
+    )
+    try:
+        client.send(call, guard)
+    except NotFound:
+        return

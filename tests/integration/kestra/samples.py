@@ -1,0 +1,57 @@
+"""Texts, keys and guards that the tests of the Kestra side share."""
+
+from __future__ import annotations
+
+from tasks.artifacts import GLOBAL, Key, Kind
+from tasks.errors import LeaseLost
+
+NAMESPACE = "company.team"
+
+
+def flow(name: str, namespace: str = NAMESPACE, message: str = "hi") -> bytes:
+    return (
+        f"id: {name}\nnamespace: {namespace}\ntasks:\n  - id: t\n"
+        f"    type: io.kestra.plugin.core.log.Log\n    message: {message}\n"
+    ).encode()
+
+
+def dashboard(name: str | None, title: str = "Title") -> bytes:
+    first = "" if name is None else f"id: {name}\n"
+    return (
+        f"{first}title: {title}\ntimeWindow:\n  default: P30D\n  max: P365D\ncharts:\n"
+        "  - id: c\n    type: io.kestra.plugin.core.dashboard.chart.Table\n"
+        "    chartOptions:\n      displayName: Flows\n    data:\n"
+        "      type: io.kestra.plugin.core.dashboard.data.Flows\n      columns:\n"
+        "        id:\n          field: ID\n"
+    ).encode()
+
+
+def flow_key(name: str, namespace: str = NAMESPACE) -> Key:
+    return Key(namespace, Kind.FLOW, name)
+
+
+def file_key(name: str, namespace: str = NAMESPACE) -> Key:
+    return Key(namespace, Kind.FILE, name)
+
+
+def dashboard_key(name: str) -> Key:
+    return Key(GLOBAL, Kind.DASHBOARD, name)
+
+
+def free(seconds: float) -> None:
+    """The guard of a lease that outlasts everything."""
+
+
+class Lease:
+    """The guard of a lease that is lost before the request of that number is sent; whoever asks
+    it again would be let through."""
+
+    def __init__(self, lost_before: int) -> None:
+        self._left = lost_before
+        self.asked: list[float] = []
+
+    def __call__(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self._left -= 1
+        if self._left == 0:
+            raise LeaseLost("the lane of company.team belongs to run 2 now")
