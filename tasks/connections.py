@@ -14,11 +14,13 @@ from tasks.record import Record
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-class Secret(Record):
+class Secret(Record, use_attribute_docstrings=True):
     """A reference to a secret: `{env: NAME}` or `{file: PATH}`, read where it is used."""
 
     env: Text | None = None
+    """Name of an environment variable of the worker."""
     file: Text | None = None
+    """Path of a file on the worker's disk."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Secret:
@@ -50,20 +52,25 @@ def _read(path: Path) -> str:
         return ""
 
 
-class KestraConnection(Record):
+class KestraConnection(Record, use_attribute_docstrings=True):
     """One Kestra server and tenant with its login (Basic or Bearer, never both)."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
+    """Address of the server, without `/api`, user or query."""
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "main"
+    """The tenant; the open edition has `main` alone."""
     username: Text | None = None
+    """Login name (Basic), with `password`."""
     password: Secret | None = None
+    """The password that belongs to `username`."""
     token: Secret | None = None
-    #: Seconds for one request that is not a bulk read.
-    timeout: Annotated[float, Field(gt=0, le=600)] = 30.0
-    #: Seconds for bulk reads and imports, which the server builds in memory.
+    """API token (Bearer), in place of `username` and `password`."""
+    timeout: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """Seconds for one request that is not a bulk read."""
     bulk_timeout: Annotated[float, Field(gt=0, le=3600)] = 300.0
-    #: Connections of one worker process group; throughput stops growing at 8 (measured).
+    """Seconds for bulk reads and imports, which the server builds in memory."""
     connections: Annotated[int, Field(ge=1, le=64)] = 8
+    """Connections of one worker process group; throughput stops growing at 8 (measured)."""
 
     @model_validator(mode="after")
     def _one_login(self) -> KestraConnection:
@@ -74,24 +81,29 @@ class KestraConnection(Record):
         return self
 
 
-class RepositoryConnection(Record):
+class RepositoryConnection(Record, use_attribute_docstrings=True):
     """One Git repository: where it lies and how to log in."""
 
     url: Text
-    #: https: the user name that goes with the token (forges differ: `oauth2`, `x-token-auth`, ...).
+    """Address to clone from: `https://…`, `ssh://…` or `git@host:path`."""
     username: Text = "git"
+    """https: the user name that goes with the token; some forges want `oauth2` or the like."""
     token: Secret | None = None
-    #: ssh: the private key (a path; the file has mode 0600) and the pinned host keys.
+    """https: the access token."""
     ssh_key: Text | None = None
+    """ssh: path of the private key (mode 0600)."""
     known_hosts: Text | None = None
-    #: What the URL's host is, where its name does not tell; decides the form of commit URLs.
+    """ssh: path of the file with the pinned host keys."""
     forge: Literal["github", "gitlab"] | None = None
-    #: The page of the repository for people, where the clone URL is another one.
+    """What the URL's host is, where its name does not tell; decides the form of commit URLs."""
     web_url: Text | None = None
+    """The page of the repository for people, where the clone URL is another one."""
     author_name: Text = "TenantSync"
+    """Committer, and author where neither the task nor a person gives one."""
     author_email: Text = "tenantsync@localhost"
-    #: Seconds for one fetch or push.
+    """Email of the committer."""
     timeout: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    """Seconds for one fetch or push."""
 
     @field_validator("url")
     @classmethod

@@ -113,11 +113,11 @@ class Plan(Record):
     run: str
     target: Target
     #: The tip of the branch that was read; None where the branch is not there yet.
-    base_commit: str | None
+    base_commit: str | None = None
     #: The branch has to be created, from this commit (None: an empty repository).
     new_branch: bool = False
-    commit_message: str | None
-    author: str | None
+    commit_message: str | None = None
+    author: str | None = None
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...] = ()
     #: Why a person must agree before this is written (codes of guards); empty = nobody needs to.

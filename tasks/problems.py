@@ -48,6 +48,8 @@ class Code(StrEnum):
     FIRST_CONTACT = "FIRST_CONTACT"
     #: A side moved between the plan and its write; the change was not written.
     STALE = "STALE"
+    #: A planned change was not sent, because something else of the run kept it back.
+    HELD = "HELD"
     #: What was written is not what the target holds after a second try.
     NOT_KEPT = "NOT_KEPT"
     #: A write was under way when the lease of its lane ended.

@@ -74,68 +74,87 @@ class OnStale(StrEnum):
     FAIL = "FAIL"
 
 
-class DeletionBudget(Record):
+class DeletionBudget(Record, use_attribute_docstrings=True):
     """How many deletions of one kind go without a person.
 
     The guard trips when n > free and (n > items or n > percent of what the target holds).
     """
 
     free: Annotated[int, Field(ge=0)] = 5
+    """So many deletions of one kind always go."""
     items: Annotated[int, Field(ge=0)] = 20
+    """More than so many wait for a person."""
     percent: Annotated[float, Field(ge=0, le=100)] = 25
+    """More than so many percent of what the target holds wait for a person."""
 
 
-class ReviewRule(Record):
+class ReviewRule(Record, use_attribute_docstrings=True):
     """Who may approve: names in `access:`; `notAsker` shuts out everybody who asked."""
 
     by: tuple[Text, ...] = ()
+    """Names in `access:`; empty = everybody who may approve."""
     not_asker: bool = False
+    """Nobody who asked for the run may approve it."""
 
 
-class TriggeredBy(Record):
+class TriggeredBy(Record, use_attribute_docstrings=True):
     """The Kestra execution that asked."""
 
     execution_id: Text
+    """Id of the execution."""
     namespace: Text | None = None
+    """Namespace of its flow."""
     flow_id: Text | None = None
+    """Id of its flow."""
 
 
-class Sync(Record):
+class Sync(Record, use_attribute_docstrings=True):
     """What both syncs have in common."""
 
-    #: Name in `kestra:` of the configuration; may be left out where there is only one.
     kestra: Text | None = None
-    #: Name in `repositories:` of the configuration; may be left out where there is only one.
+    """Name in `kestra:` of the configuration; may be left out where there is only one."""
     repository: Text | None = None
-    #: Where the truth is: KESTRA exports to Git, GIT reconciles Kestra.
+    """Name in `repositories:` of the configuration; may be left out where there is only one."""
     source_of_truth: Side
-    #: Another truth for single kinds, e.g. {FILE: KESTRA}.
+    """Where the truth is: KESTRA exports to Git, GIT reconciles Kestra."""
     source_of_truth_overrides: Mapping[Kind, Side] = {}
+    """Another truth for single kinds, e.g. `{FILE: KESTRA}`."""
     when_missing_in_source: WhenMissing = WhenMissing.DELETE
-    #: Namespaces in which nothing is deleted, in either direction; `p` covers `p` and `p.*`.
+    """What happens to an artifact that the source does not hold."""
     protected_namespaces: tuple[Text, ...] = ("system",)
+    """Namespaces in which nothing is deleted, in either direction; `p` covers `p` and `p.*`."""
     dry_run: bool = False
+    """Plan only: nothing is written on either side."""
     on_invalid_syntax: OnInvalid = OnInvalid.FAIL
-    #: Folder of the repository that holds the tenant; empty = the root.
+    """What happens when the server does not accept a text."""
     git_directory: str = ""
+    """Folder of the repository that holds the tenant; empty = the root."""
     branch: Branch
-    #: Where a branch that is not there yet starts (Git as target); default: the remote's HEAD.
+    """The branch that holds the tenant."""
     base_branch: Branch | None = None
-    #: Placeholders: {run} {source} {counts} {executionId}.
+    """Where a branch that is not there yet starts (Git as target); default: the remote's HEAD."""
     commit_message: Text | None = None
+    """Message of the commit; placeholders: `{run}` `{source}` `{counts}` `{executionId}`."""
     author_name: Text | None = None
+    """Author of the commit; default: who approved, else who asked."""
     author_email: Text | None = None
+    """Email of the author of the commit."""
     review: Literal["never", "always"] | ReviewRule = "never"
-    #: The id of a PLANNED run that is to be written now.
+    """Whether a person must approve the plan: `never`, `always`, or by whom."""
     plan: Text | None = None
+    """The id of a PLANNED run that is to be written now."""
     deletion_budget: DeletionBudget = DeletionBudget()
-    #: An empty source is refused unless this is true.
+    """How many deletions go without a person."""
     allow_empty: bool = False
-    #: ASK: deletions in a part never synced before wait for a person. MIRROR: they do not.
+    """An empty source is refused unless this is true."""
     first_contact: Literal["ASK", "MIRROR"] = "ASK"
+    """ASK: deletions in a part never synced before wait for a person. MIRROR: they do not."""
     on_conflict: OnConflict = OnConflict.SOURCE
+    """What happens when both sides moved since they were last seen equal."""
     on_stale: OnStale = OnStale.SKIP
+    """What happens when a side moved between the plan and its write."""
     triggered_by: TriggeredBy | None = None
+    """The Kestra execution that asked."""
 
     @field_validator("git_directory")
     @classmethod
@@ -158,24 +177,30 @@ class TenantSync(Sync):
     """Sync a whole tenant: flows, namespace files and dashboards."""
 
     type: Literal["tenantSync"] = "tenantSync"
-    #: Namespaces to look at besides those that either side shows (files-only ones).
+    """The task."""
     namespaces: tuple[Namespace, ...] = ()
+    """Namespaces to look at besides those that either side shows (files-only ones)."""
     kinds: tuple[Kind, ...] = (Kind.FLOW, Kind.FILE, Kind.DASHBOARD)
+    """The kinds to sync."""
 
 
 class NamespaceSync(Sync):
     """Sync the flows and files of one namespace, without its children."""
 
     type: Literal["namespaceSync"] = "namespaceSync"
+    """The task."""
     namespace: Namespace
+    """The namespace to sync."""
     kinds: tuple[Literal[Kind.FLOW, Kind.FILE], ...] = (Kind.FLOW, Kind.FILE)
+    """The kinds to sync."""
 
 
-Task = Annotated[TenantSync | NamespaceSync, Field(discriminator="type")]
-TASKS: TypeAdapter[TenantSync | NamespaceSync] = TypeAdapter(Task)
+#: Any task.
+Task = TenantSync | NamespaceSync
+TASKS: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="type")])
 
 
-def equality(task: Sync, *, with_dry_run: bool = True) -> str:
+def equality(task: Task, *, with_dry_run: bool = True) -> str:
     """A digest that is equal for tasks equal in every field but `triggeredBy` (and, on wish,
     `dryRun`): sha256, 64 hex digits."""
     left_out = {"triggered_by"} | (set() if with_dry_run else {"dry_run", "plan"})

@@ -1,0 +1,171 @@
+"""How did a text change, line by line? Counts and a patch that git can apply."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+
+from tasks.plan import Change
+from tasks.visible import visible
+
+#: Lines around a change, as git shows them.
+CONTEXT = 3
+#: Bytes of either text; of bigger ones a patch gives only the counts.
+MAX_SHOWN = 1024 * 1024
+#: Equal pairs of lines between which the shortest difference is looked for (well under a second);
+#: texts with more are shown as replaced from the first to the last line that differs.
+MAX_PAIRS = 100_000
+
+#: From and to in the old lines, from and to in the new lines; never empty on both sides.
+_Edit = tuple[int, int, int, int]
+
+
+def is_text(content: bytes) -> bool:
+    """Whether bytes are shown as lines: UTF-8 without NUL."""
+    if b"\0" in content:
+        return False
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def line_counts(before: bytes | None, after: bytes | None) -> tuple[int | None, int | None]:
+    """Lines added and removed; (None, None) where either is no text. None = absent."""
+    if not is_text(before or b"") or not is_text(after or b""):
+        return None, None
+    edits = _edits(_lines(before), _lines(after))
+    return sum(end - start for *_, start, end in edits), sum(
+        end - start for start, end, *_ in edits
+    )
+
+
+def patch(change: Change, before: bytes | None, after: bytes | None) -> bytes:
+    """The patch of one change of its file in Git's form, byte-exact; None = absent.
+
+    Bytes that are no text, and texts above `MAX_SHOWN`, are named without their lines.
+    """
+    old, new = _quoted(f"a/{change.path}"), _quoted(f"b/{change.path}")
+    head = [b"diff --git %s %s\n" % (old, new)]
+    if before is None:
+        head.append(b"new file mode %s\n" % change.mode.encode())
+    if after is None:
+        head.append(b"deleted file mode %s\n" % change.mode.encode())
+    old, new = (b"/dev/null" if before is None else old), (b"/dev/null" if after is None else new)
+    added, removed = line_counts(before, after)
+    if added is None or removed is None:
+        return b"".join((*head, b"Binary files %s and %s differ\n" % (old, new)))
+    if max(len(before or b""), len(after or b"")) > MAX_SHOWN:
+        return b"".join(
+            (
+                *head,
+                b"Big files %s and %s differ: " % (old, new),
+                b"+%d -%d lines\n" % (added, removed),
+            )
+        )
+    hunks = b"".join(_hunks(_lines(before), _lines(after)))
+    if not hunks:
+        return b"".join(head)
+    return b"".join(
+        (*head, b"--- %s%s\n" % (old, _tab(old)), b"+++ %s%s\n" % (new, _tab(new)), hunks)
+    )
+
+
+def shown(patch_text: bytes) -> str:
+    """A patch as it may go to a terminal or a page: nothing in it is not seen."""
+    return visible(patch_text.decode("utf-8", "replace"))
+
+
+def _lines(content: bytes | None) -> list[bytes]:
+    lines = (content or b"").split(b"\n")
+    last = lines.pop()
+    return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def _edits(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Edit]:
+    """What differs, in order, between equal runs of lines."""
+    start = _equal_run(old, new)
+    tail = _equal_run(old[start:][::-1], new[start:][::-1])
+    ours, theirs = old[start : len(old) - tail], new[start : len(new) - tail]
+    if not ours and not theirs:
+        return []
+    if _pairs(ours, theirs) > MAX_PAIRS:
+        return [(start, start + len(ours), start, start + len(theirs))]
+    opcodes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    return [
+        (start + old_from, start + old_to, start + new_from, start + new_to)
+        for tag, old_from, old_to, new_from, new_to in opcodes
+        if tag != "equal"
+    ]
+
+
+def _equal_run(old: Sequence[bytes], new: Sequence[bytes]) -> int:
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(old), len(new)))
+
+
+def _pairs(old: Sequence[bytes], new: Sequence[bytes]) -> int:
+    counts, others = Counter(old), Counter(new)
+    return sum(count * others[line] for line, count in counts.items())
+
+
+def _hunks(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
+    for group in _groups(_edits(old, new)):
+        first, last = group[0], group[-1]
+        old_from, new_from = max(first[0] - CONTEXT, 0), max(first[2] - CONTEXT, 0)
+        # Above the first edit both texts are equal, so both begin equally far above it.
+        old_to = min(last[1] + CONTEXT, len(old))
+        new_to = min(last[3] + CONTEXT, len(new))
+        yield b"@@ -%s +%s @@\n" % (_range(old_from, old_to), _range(new_from, new_to))
+        at = old_from
+        for edit in group:
+            yield from (_line(b" ", line) for line in old[at : edit[0]])
+            yield from (_line(b"-", line) for line in old[edit[0] : edit[1]])
+            yield from (_line(b"+", line) for line in new[edit[2] : edit[3]])
+            at = edit[1]
+        yield from (_line(b" ", line) for line in old[at:old_to])
+
+
+def _groups(edits: Sequence[_Edit]) -> Iterator[list[_Edit]]:
+    """Edits whose surroundings touch are shown together."""
+    group: list[_Edit] = []
+    for edit in edits:
+        if group and edit[0] - group[-1][1] > 2 * CONTEXT:
+            yield group
+            group = []
+        group.append(edit)
+    if group:
+        yield group
+
+
+def _range(start: int, end: int) -> bytes:
+    """Counted from 1; an empty range names the line above it, and a single line has no count."""
+    count = end - start
+    first = start if count == 0 else start + 1
+    return b"%d" % first if count == 1 else b"%d,%d" % (first, count)
+
+
+def _line(sign: bytes, line: bytes) -> bytes:
+    return (
+        sign + line if line.endswith(b"\n") else sign + line + b"\n\\ No newline at end of file\n"
+    )
+
+
+def _quoted(path: str) -> bytes:
+    """A path as git writes it in a header: in quotes where it holds `"`, a backslash or bytes
+    that are no printable ASCII."""
+    raw = path.encode("utf-8", "surrogateescape")
+    if all(0x20 <= one < 0x7F and one not in b'"\\' for one in raw):
+        return raw
+    named = {0x22: b'\\"', 0x5C: b"\\\\", 0x0A: b"\\n", 0x09: b"\\t"}
+    plain = (bytes([one]) if 0x20 <= one < 0x7F else b"\\%03o" % one for one in raw)
+    return (
+        b'"' + b"".join(named.get(one, text) for one, text in zip(raw, plain, strict=True)) + b'"'
+    )
+
+
+def _tab(path: bytes) -> bytes:
+    """Git ends a name that holds a blank with a tab, so that its end is seen."""
+    return b"\t" if b" " in path else b""

@@ -1,0 +1,85 @@
+"""What landed of a run whose writes were never answered? Decided when the target can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tasks import finishing
+from tasks.artifacts import Part, Snapshot
+from tasks.look import Ended, How, Written
+from tasks.outcome import State
+from tasks.plan import Change
+from tasks.run import Run
+from tasks.sides import kestra_now
+from tasks.steps import plan_of, settle
+from tasks.store.bases import scope
+from tasks.store.parts import WritePhase
+from tasks.toolbox import Toolbox
+from tasks.writes import results, target_of
+
+#: States in which an UNKNOWN run may end; anything else that it finds is FAILED.
+_ENDS = {State.APPLIED, State.PARTIAL, State.STALE}
+
+
+def settle_unknown(tools: Toolbox, run: Run) -> Run | None:
+    """The end of an UNKNOWN run. Raises what keeps its target from being read; None when somebody
+    else settled it."""
+    settled = [_settled(tools, run, result) for result in results(tools, run)]
+    end = finishing.end(plan_of(tools, run), settled, cancelled=run.cancelled_by is not None)
+    moved = tools.runs.move(
+        run,
+        end.state if end.state in _ENDS else State.FAILED,
+        counts=end.counts.to_dict(),
+        problems=[problem.to_dict() for problem in end.problems],
+        commit_id=end.commit,
+        commit_url=end.commit_url,
+    )
+    if moved is not None:
+        _note_landed(tools, moved, settled)
+        settle(tools, moved, end.commit)
+    return moved
+
+
+def _settled(tools: Toolbox, run: Run, result: Written) -> Written:
+    unknown = [one.change for one in result.ended if one.how is How.UNKNOWN]
+    if not unknown:
+        return result
+    if tools.parts.write(run.id, "", WritePhase.COMMIT) and unknown[0].target == "GIT":
+        return _in_git(tools, run, result)
+    kestra = tools.kestra(run.task.kestra)
+    views = kestra_now(kestra, {change.part for change in unknown})
+    now = {part: view.snapshot for part, view in views.items()}
+    return result.model_copy(update={"ended": tuple(_in_kestra(one, now) for one in result.ended)})
+
+
+def _in_git(tools: Toolbox, run: Run, result: Written) -> Written:
+    """The run's own commit is in the branch or it is not."""
+    repo = tools.repository(run.task.repository)
+    tip = repo.fetch(run.id, run.task.branch)
+    commit = repo.run_commit(run.base_commit, tip, run.id)
+    how = How.LANDED if commit is not None else How.FAILED
+    ended = tuple(
+        one.model_copy(update={"how": how}) if one.how is How.UNKNOWN else one
+        for one in result.ended
+    )
+    url = repo.commit_url(commit) if commit is not None else None
+    return Written(ended=ended, commit=commit, commit_url=url)
+
+
+def _in_kestra(one: Ended, now: Mapping[Part, Snapshot]) -> Ended:
+    if one.how is not How.UNKNOWN:
+        return one
+    landed = _holds(one.change, now[one.change.part])
+    return one.model_copy(update={"how": How.LANDED if landed else How.FAILED})
+
+
+def _holds(change: Change, snapshot: Snapshot) -> bool:
+    entry = snapshot.entries.get(change.name)
+    return (entry.digest if entry else None) == change.after
+
+
+def _note_landed(tools: Toolbox, run: Run, settled: list[Written]) -> None:
+    for result in settled:
+        for change in result.landed:
+            found = {change.name: change.after}
+            tools.bases.landed(scope(target_of(run)), change.part, found)

@@ -1,0 +1,102 @@
+"""How one part is seen on either side: a snapshot, and the bytes behind its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from tasks import snapshots
+from tasks.artifacts import GLOBAL, Kind, Part, Snapshot
+from tasks.ignore import IGNORE_FILE, Ignore
+from tasks.kestra.side import KestraSide
+from tasks.repo.side import RepoSide
+from tasks.snapshots import GitFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One part on one side; `read` gives the bytes of some of its names."""
+
+    snapshot: Snapshot
+    read: Callable[[Collection[str]], Mapping[str, bytes]]
+
+
+def kestra_view(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = ()) -> View:
+    """A part as Kestra holds it, all bytes in hand."""
+    snapshot = snapshots.kestra(part, contents, drafts)
+
+    def read(names: Collection[str]) -> Mapping[str, bytes]:
+        return {name: contents[name] for name in names}
+
+    return View(snapshot=snapshot, read=read)
+
+
+def git_view(
+    repo: RepoSide, part: Part, folder: str, files: Sequence[GitFile], kestra: View
+) -> View:
+    """A part as a commit holds it. Blobs that Kestra holds as well are not read from Git."""
+    known = {entry.oid: name for name, entry in kestra.snapshot.entries.items()}
+
+    def blobs(oids: Collection[str]) -> Mapping[str, bytes]:
+        held = kestra.read([known[oid] for oid in set(oids) if oid in known])
+        missing = [oid for oid in dict.fromkeys(oids) if oid not in known]
+        found = dict(repo.blobs(missing)) if missing else {}
+        return {oid: held[known[oid]] if oid in known else found[oid] for oid in oids}
+
+    snapshot = snapshots.git(part, folder, files, known, blobs)
+
+    def read(names: Collection[str]) -> Mapping[str, bytes]:
+        oids = {name: snapshot.entries[name].oid for name in names}
+        contents = blobs(list(oids.values()))
+        return {name: contents[oid] for name, oid in oids.items()}
+
+    return View(snapshot=snapshot, read=read)
+
+
+def without_ignored(kestra: View, git: View) -> tuple[View, View]:
+    """Both views of a part of files without the names that `.kestraignore` of either side hides."""
+    texts = [
+        view.read([IGNORE_FILE])[IGNORE_FILE]
+        for view in (kestra, git)
+        if IGNORE_FILE in view.snapshot.entries
+    ]
+    if not texts:
+        return kestra, git
+    ignore = Ignore.of(*texts)
+    names = {*kestra.snapshot.entries, *git.snapshot.entries}
+    hidden = frozenset(name for name in names if ignore.hides(name))
+    return _hide(kestra, hidden), _hide(git, hidden)
+
+
+def _hide(view: View, hidden: frozenset[str]) -> View:
+    shown = {name: entry for name, entry in view.snapshot.entries.items() if name not in hidden}
+    snapshot = replace(view.snapshot, entries=shown, withheld=view.snapshot.withheld | hidden)
+    return replace(view, snapshot=snapshot)
+
+
+def kestra_now(kestra: KestraSide, parts: Collection[Part]) -> dict[Part, View]:
+    """What Kestra holds of these parts at this moment, in as few calls as the server offers."""
+    flows = sorted(part.namespace for part in parts if part.kind is Kind.FLOW)
+    # One tenant export costs about as much as four exports of one namespace (measured).
+    wanted: list[str | None] = [None] if len(flows) > 4 else list(flows)
+    texts: dict[Part, dict[str, bytes]] = {part: {} for part in parts}
+    drafts: dict[Part, set[str]] = {part: set() for part in parts}
+    with ThreadPoolExecutor(kestra.connection.connections) as pool:
+        exports = [pool.submit(kestra.flows, namespace) for namespace in wanted]
+        files = {
+            part: pool.submit(kestra.files, part.namespace)
+            for part in parts
+            if part.kind is Kind.FILE
+        }
+        for export in exports:
+            found = export.result()
+            for key, text in found.texts.items():
+                texts.setdefault(key.part, {})[key.name] = text
+            for key in found.drafts:
+                drafts.setdefault(key.part, set()).add(key.name)
+        texts |= {part: dict(export.result()) for part, export in files.items()}
+    dashboards = Part(GLOBAL, Kind.DASHBOARD)
+    if dashboards in parts:
+        texts[dashboards] = dict(kestra.dashboards())
+    return {part: kestra_view(part, texts[part], drafts[part]) for part in parts}

@@ -1,0 +1,139 @@
+"""The base: what each part was when both sides were last seen equal, per pair of sides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from tasks.artifacts import Kind, Part
+from tasks.plan import Target
+from tasks.record import Record
+from tasks.store.database import Database, bases, pairs, servers
+
+#: The layout of syncs; another layout of the same branch has its own base.
+SYNC_LAYOUT = "sync"
+
+
+class BaseRow(Record):
+    """The base of one part: name → digest, and whether a run that may delete has settled it."""
+
+    items: Mapping[str, str] = {}
+    settled: bool = False
+    version: int = 0
+
+
+def scope(target: Target, layout: str = SYNC_LAYOUT) -> str:
+    """The name of a pair of sides: sha256 over server uuid, tenant, remote, branch, gitDirectory
+    and layout (a mapping of namespaces is part of the layout)."""
+    value = json.dumps([target.to_dict(), layout], sort_keys=True)
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+class Bases:
+    """Reads and writes base rows in one records database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def parts(self, pair: str) -> Mapping[Part, BaseRow]:
+        """All base rows of a pair."""
+        with self._database.read() as db:
+            rows = db.execute(select(bases).where(bases.c.scope == pair)).all()
+        return {Part(row.namespace, Kind(row.kind)): _base(row) for row in rows}
+
+    def part(self, pair: str, part: Part) -> BaseRow:
+        """The base of one part; empty and not settled where there is none."""
+        with self._database.read() as db:
+            return _read(db, pair, part)
+
+    def seen_equal(
+        self,
+        pair: str,
+        part: Part,
+        read_at: BaseRow,
+        equal: Mapping[str, str],
+        differing: Iterable[str],
+    ) -> None:
+        """Notes the items that were read equal; names that neither side holds are dropped.
+
+        `read_at` is the row as it was before the sides were read: when another run has changed
+        it since, nothing is noted, because what was read may be older than that.
+        """
+        kept = {name: read_at.items[name] for name in differing if name in read_at.items}
+        items = kept | dict(equal)
+        if items == read_at.items:
+            return
+        with self._database.write() as db:
+            if _read(db, pair, part).version == read_at.version:
+                _store(db, pair, part, read_at.model_copy(update={"items": items}))
+
+    def landed(self, pair: str, part: Part, items: Mapping[str, str | None]) -> None:
+        """Notes changes that were read back on the target: name → digest, None = deleted."""
+        with self._database.write() as db:
+            row = _read(db, pair, part)
+            merged = {**row.items, **items}
+            left = {name: digest for name, digest in merged.items() if digest is not None}
+            _store(db, pair, part, row.model_copy(update={"items": left}))
+
+    def settle(self, pair: str, parts: Iterable[Part]) -> None:
+        """Notes that a run that may delete ended APPLIED or UNCHANGED for these parts."""
+        with self._database.write() as db:
+            query = select(bases).where(bases.c.scope == pair)
+            known = {Part(row.namespace, Kind(row.kind)): _base(row) for row in db.execute(query)}
+            for part in parts:
+                row = known.get(part, BaseRow())
+                if not row.settled:
+                    _store(db, pair, part, row.model_copy(update={"settled": True}))
+
+    def commit(self, pair: str) -> str | None:
+        """The last commit at which both sides were seen equal."""
+        with self._database.read() as db:
+            return db.execute(select(pairs.c.commit_id).where(pairs.c.scope == pair)).scalar()
+
+    def synced(self, pair: str, target: Target, commit: str) -> None:
+        """Notes the commit at which both sides are equal now."""
+        with self._database.write() as db:
+            here = pairs.c.scope == pair
+            if not db.execute(update(pairs).where(here).values(commit_id=commit)).rowcount:
+                values = {"scope": pair, "target": target.to_dict(), "commit_id": commit}
+                db.execute(insert(pairs).values(values))
+
+    def server(self, url: str) -> str | None:
+        """The uuid that the server at this URL had when it was last reached."""
+        with self._database.read() as db:
+            return db.execute(select(servers.c.uuid).where(servers.c.url == url)).scalar()
+
+    def met(self, url: str, uuid: str) -> None:
+        """Notes the uuid of the server at this URL."""
+        if self.server(url) == uuid:
+            return
+        with self._database.write() as db:
+            here = servers.c.url == url
+            if not db.execute(update(servers).where(here).values(uuid=uuid)).rowcount:
+                db.execute(insert(servers).values(url=url, uuid=uuid))
+
+
+def _here(pair: str, part: Part) -> object:
+    return and_(
+        bases.c.scope == pair, bases.c.namespace == part.namespace, bases.c.kind == part.kind
+    )
+
+
+def _read(db: Connection, pair: str, part: Part) -> BaseRow:
+    row = db.execute(select(bases).where(_here(pair, part))).first()  # type: ignore[arg-type]
+    return _base(row) if row else BaseRow()
+
+
+def _base(row: Row[tuple[object, ...]]) -> BaseRow:
+    return BaseRow(items=row.items, settled=row.settled, version=row.version)
+
+
+def _store(db: Connection, pair: str, part: Part, row: BaseRow) -> None:
+    values = {"items": dict(row.items), "settled": row.settled, "version": row.version + 1}
+    changed = db.execute(update(bases).where(_here(pair, part)).values(values))  # type: ignore[arg-type]
+    if not changed.rowcount:
+        key = {"scope": pair, "namespace": part.namespace, "kind": part.kind}
+        db.execute(insert(bases).values(**key, **values))

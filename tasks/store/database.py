@@ -1,0 +1,247 @@
+"""Where the records live: the tables, and short transactions on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+
+from tasks.errors import ConfigError, Unreachable
+
+#: Raised with every change of the tables; a newer database than the program is refused.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("version", Integer, primary_key=True),
+)
+runs = Table(
+    "runs",
+    metadata,
+    #: The order of asking; lanes are ordered by it.
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), unique=True, nullable=False),
+    Column("task", JSON, nullable=False),
+    #: Digest of the task without `triggeredBy`: equal tasks join.
+    Column("equality", String(64), nullable=False, index=True),
+    #: The same without `dryRun` too: plans of one sync supersede each other.
+    Column("sync", String(64), nullable=False, index=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("epoch", Integer, nullable=False, default=0),
+    #: The phase that a job has claimed under this epoch.
+    Column("phase", String(16)),
+    #: How often the janitor has raised the epoch of this phase.
+    Column("revived", Integer, nullable=False, default=0),
+    Column("cancelled_by", String(255)),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("planned_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    #: The last time that this run went forward; the janitor looks at runs that stand still.
+    Column("moved_at", DateTime(timezone=True), nullable=False),
+    #: server uuid, tenant, remote, branch, directory once they are resolved (plan.Target).
+    Column("target", JSON),
+    Column("base_commit", String(64)),
+    Column("new_branch", Boolean, nullable=False, default=False),
+    Column("facts", JSON, nullable=False, default=dict),
+    Column("plan_digest", String(64)),
+    Column("plan", String(64)),
+    Column("patch", String(64)),
+    Column("ion", String(64)),
+    Column("deletions", Integer),
+    Column("counts", JSON),
+    Column("problems", JSON, nullable=False, default=list),
+    Column("commit_id", String(64)),
+    Column("commit_url", Text),
+    Column("follows", String(32)),
+    Column("followed_by", String(32)),
+    #: How many runs in a row followed because something was stale.
+    Column("depth", Integer, nullable=False, default=0),
+)
+askers = Table(
+    "askers",
+    metadata,
+    #: The id of the message that asked: a repeated message never asks twice.
+    Column("message", String(255), primary_key=True),
+    Column("run", String(32), ForeignKey("runs.id"), nullable=False, index=True),
+    Column("who", String(255), nullable=False),
+    Column("triggered_by", JSON),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("withdrawn", Boolean, nullable=False, default=False),
+)
+parts = Table(
+    "parts",
+    metadata,
+    Column("run", String(32), ForeignKey("runs.id"), primary_key=True),
+    Column("namespace", String(160), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    #: SURVEYED, EQUAL (proven unchanged by the survey), PLANNED or UNREAD.
+    Column("state", String(16), nullable=False),
+    Column("survey", String(64)),
+    Column("result", String(64)),
+)
+writes = Table(
+    "writes",
+    metadata,
+    Column("run", String(32), ForeignKey("runs.id"), primary_key=True),
+    #: A namespace, or the empty string for the commit.
+    Column("namespace", String(160), primary_key=True),
+    #: COMMIT, UPSERT or DELETE.
+    Column("phase", String(16), primary_key=True),
+    Column("changes", String(64), nullable=False),
+    Column("result", String(64)),
+)
+bases = Table(
+    "bases",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("namespace", String(160), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    #: name -> digest when both sides were last seen equal.
+    Column("items", JSON, nullable=False),
+    #: A run that may delete has ended APPLIED or UNCHANGED for this part.
+    Column("settled", Boolean, nullable=False, default=False),
+    Column("version", Integer, nullable=False, default=0),
+)
+pairs = Table(
+    "pairs",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("target", JSON, nullable=False),
+    #: The last commit at which both sides were seen equal.
+    Column("commit_id", String(64), nullable=False),
+)
+servers = Table(
+    "servers",
+    metadata,
+    Column("url", Text, primary_key=True),
+    Column("uuid", String(64), nullable=False),
+)
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run", String(32), ForeignKey("runs.id"), nullable=False, index=True),
+    Column("plan_digest", String(64), nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("person", String(255), nullable=False),
+    Column("reason", Text),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("run", String(32), index=True),
+    Column("who", String(255), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("details", JSON, nullable=False),
+)
+Index("runs_open", runs.c.state, runs.c.moved_at)
+
+
+class Database:
+    """The records database; one per process, opened on first use.
+
+    `write()` is a transaction that holds the write lock from its start, so that what was read in
+    it is still true when it commits; `read()` sees committed rows and locks nothing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+        self._prepare()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction. Raises Unreachable when the database is away or stays locked."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise Unreachable(f"records database: {_plain(error)}") from None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Committed rows, without a lock. Raises Unreachable like `write`."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        except OperationalError as error:
+            raise Unreachable(f"records database: {_plain(error)}") from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _prepare(self) -> None:
+        """Creates the tables once; refuses a database that a newer program wrote."""
+        try:
+            with self.write() as connection:
+                metadata.create_all(connection)
+                found = connection.execute(select(meta.c.version)).scalar()
+                if found is None:
+                    connection.execute(insert(meta).values(version=SCHEMA_VERSION))
+        except IntegrityError:
+            return self._prepare()
+        except DBAPIError as error:
+            if "already exists" in str(error):
+                return self._prepare()
+            raise
+        if found is not None and found > SCHEMA_VERSION:
+            raise ConfigError(
+                f"records database: its tables have version {found}, this program knows "
+                f"{SCHEMA_VERSION}; upgrade tenantsync on this host"
+            )
+        return None
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=2, max_overflow=8, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    event.listen(engine, "connect", _tune_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    # WAL with NORMAL loses no committed row when a process dies, only on power loss.
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction that reads first fails with "locked" when it comes to write.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _plain(error: OperationalError) -> str:
+    return str(error.orig).splitlines()[0]

@@ -1,0 +1,165 @@
+"""The parts and writes of a run: what was surveyed, planned and written, by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from sqlalchemy import delete, func, insert, select, update
+
+from tasks.artifacts import Kind, Part
+from tasks.record import Record
+from tasks.store.database import Database, parts, writes
+
+
+class PartState(StrEnum):
+    """How a part of a run stands."""
+
+    #: Both sides are staged; it has to be compared.
+    SURVEYED = "SURVEYED"
+    #: The survey proved both sides equal.
+    EQUAL = "EQUAL"
+    #: Compared; the result is staged.
+    PLANNED = "PLANNED"
+    #: It could not be read; nothing is deleted in the whole run.
+    UNREAD = "UNREAD"
+
+
+class WritePhase(StrEnum):
+    """What one write job does."""
+
+    #: One commit for all changes whose target is Git.
+    COMMIT = "COMMIT"
+    #: Adds and updates of one namespace in Kestra.
+    UPSERT = "UPSERT"
+    #: Deletions of one namespace in Kestra.
+    DELETE = "DELETE"
+
+
+class PartRow(Record):
+    """One part of a run; `survey` and `result` are names in the contents store."""
+
+    run: str
+    namespace: str
+    kind: Kind
+    state: PartState
+    survey: str | None = None
+    result: str | None = None
+
+    @property
+    def part(self) -> Part:
+        return Part(self.namespace, self.kind)
+
+
+class WriteRow(Record):
+    """One write job of a run; `changes` and `result` are names in the contents store."""
+
+    run: str
+    #: A namespace, `_global`, or the empty string for the commit.
+    namespace: str
+    phase: WritePhase
+    changes: str
+    result: str | None = None
+
+
+class Parts:
+    """Reads and writes the parts and writes of runs in one records database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def survey(self, rows: Iterable[PartRow]) -> None:
+        """Adds the parts of a run; rows that are there already stay as they are."""
+        new = list(rows)
+        if not new:
+            return
+        with self._database.write() as db:
+            query = select(parts.c.namespace, parts.c.kind).where(parts.c.run == new[0].run)
+            known = {Part(row.namespace, Kind(row.kind)) for row in db.execute(query)}
+            fresh = [row.model_dump() for row in new if row.part not in known]
+            if fresh:
+                db.execute(insert(parts), fresh)
+
+    def of(self, run_id: str) -> list[PartRow]:
+        """All parts of a run, sorted."""
+        query = select(parts).where(parts.c.run == run_id)
+        with self._database.read() as db:
+            rows = db.execute(query.order_by(parts.c.namespace, parts.c.kind)).all()
+        return [PartRow(**row._mapping) for row in rows]
+
+    def one(self, run_id: str, part: Part) -> PartRow | None:
+        """One part of a run, or None."""
+        here = (parts.c.run == run_id, parts.c.namespace == part.namespace)
+        with self._database.read() as db:
+            row = db.execute(select(parts).where(*here, parts.c.kind == part.kind)).first()
+        return PartRow(**row._mapping) if row else None
+
+    def planned(self, run_id: str, part: Part, state: PartState, result: str) -> None:
+        """Stores the result of a part; the first one stays."""
+        here = (parts.c.run == run_id, parts.c.namespace == part.namespace)
+        change = update(parts).where(*here, parts.c.kind == part.kind, parts.c.result.is_(None))
+        with self._database.write() as db:
+            db.execute(change.values(state=state, result=result))
+
+    def progress(self, run_id: str) -> tuple[int, int]:
+        """How many parts are done, of how many."""
+        query = select(parts.c.state == PartState.SURVEYED, func.count())
+        query = query.where(parts.c.run == run_id).group_by(parts.c.state == PartState.SURVEYED)
+        with self._database.read() as db:
+            counts = {bool(open_): number for open_, number in db.execute(query)}
+        return counts.get(False, 0), sum(counts.values())
+
+    def forget(self, run_id: str) -> None:
+        """Removes the parts of a run that has ended and wrote nothing."""
+        with self._database.write() as db:
+            db.execute(delete(parts).where(parts.c.run == run_id))
+
+    def add_writes(self, rows: Iterable[WriteRow]) -> None:
+        """Adds the write jobs of a run; rows that are there already stay as they are."""
+        new = list(rows)
+        if not new:
+            return
+        with self._database.write() as db:
+            query = select(writes.c.namespace, writes.c.phase).where(writes.c.run == new[0].run)
+            known = {(row.namespace, row.phase) for row in db.execute(query)}
+            fresh = [row.model_dump() for row in new if (row.namespace, row.phase) not in known]
+            if fresh:
+                db.execute(insert(writes), fresh)
+
+    def writes(self, run_id: str) -> list[WriteRow]:
+        """All write jobs of a run, sorted."""
+        query = select(writes).where(writes.c.run == run_id)
+        with self._database.read() as db:
+            rows = db.execute(query.order_by(writes.c.namespace, writes.c.phase)).all()
+        return [WriteRow(**row._mapping) for row in rows]
+
+    def write(self, run_id: str, namespace: str, phase: WritePhase) -> WriteRow | None:
+        """One write job of a run, or None."""
+        query = select(writes).where(writes.c.run == run_id, writes.c.namespace == namespace)
+        with self._database.read() as db:
+            row = db.execute(query.where(writes.c.phase == phase)).first()
+        return WriteRow(**row._mapping) if row else None
+
+    def written(self, run_id: str, namespace: str, phase: WritePhase, result: str) -> None:
+        """Stores the result of a write job; the first one stays."""
+        here = (writes.c.run == run_id, writes.c.namespace == namespace, writes.c.phase == phase)
+        with self._database.write() as db:
+            db.execute(update(writes).where(*here, writes.c.result.is_(None)).values(result=result))
+
+    def contents(self) -> frozenset[str]:
+        """Names in the contents store that parts and writes hold."""
+        queries = (
+            select(parts.c.survey, parts.c.result),
+            select(writes.c.changes, writes.c.result),
+        )
+        with self._database.read() as db:
+            rows = [tuple(row) for query in queries for row in db.execute(query)]
+        return frozenset(name for row in rows for name in row if name)
+
+
+def by_namespace(rows: Iterable[WriteRow]) -> Mapping[str, frozenset[WritePhase]]:
+    """Which phases each namespace has."""
+    found: dict[str, set[WritePhase]] = {}
+    for row in rows:
+        found.setdefault(row.namespace, set()).add(row.phase)
+    return {namespace: frozenset(phases) for namespace, phases in found.items()}

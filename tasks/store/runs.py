@@ -1,0 +1,362 @@
+"""The runs: who asked for what, how each stands, and every move between states.
+
+Each transition is one conditional UPDATE on (state, epoch); no row changed means that somebody
+else decided first, and the caller stops.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
+
+from tasks.errors import NotFound, TaskError
+from tasks.outcome import MOVES, State
+from tasks.problems import Problem
+from tasks.requests import TASKS, Task, equality
+from tasks.run import BEFORE, CLAIMED_IN, Asker, Phase, Review, Run
+from tasks.store.database import Database, askers, audit, reviews, runs
+
+#: States in which an equal later run has to wait before it is claimed.
+BUSY = (State.PLANNING, State.WRITING)
+
+
+def now() -> datetime:
+    """The time of records: aware, UTC."""
+    return datetime.now(UTC)
+
+
+def new_run_id() -> str:
+    """A short id that people can type: `r` and ten letters and digits without look-alikes."""
+    return "r" + "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(10))
+
+
+class Runs:
+    """Reads and moves the runs in one records database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def ask(
+        self, task: Task, *, who: str, message: str, follows: Run | None = None
+    ) -> tuple[Run, bool]:
+        """Writes a run for the task, or joins one that is still QUEUED and equal in every field
+        but `triggeredBy`. Returns it and whether it is new.
+
+        A message id that was seen before returns its run again, so a repeated message never asks
+        twice. A task with `plan: R` joins the run R; raises TaskError where R does not fit.
+        """
+        with self._database.write() as db:
+            seen = _run_of_message(db, message)
+            if seen is not None:
+                return seen, False
+            joined = self._to_join(db, task)
+            run = joined or self._insert(db, task, follows)
+            db.execute(insert(askers).values(_asker(run.id, message, who, task)))
+            _note(db, run.id, who, "asked", {"task": task.type, "joined": joined is not None})
+            return run, joined is None
+
+    def _to_join(self, db: Connection, task: Task) -> Run | None:
+        if task.plan is not None:
+            return _planned(db, task)
+        same = select(runs).where(runs.c.state == State.QUEUED, runs.c.equality == equality(task))
+        row = db.execute(same.order_by(runs.c.seq).limit(1)).first()
+        return _run(row) if row else None
+
+    def _insert(self, db: Connection, task: Task, follows: Run | None) -> Run:
+        at = now()
+        values = {
+            "id": new_run_id(),
+            "task": task.model_dump(mode="json", by_alias=True),
+            "equality": equality(task),
+            "sync": equality(task, with_dry_run=False),
+            "state": State.QUEUED,
+            "epoch": 0,
+            "asked_at": at,
+            "moved_at": at,
+            "follows": follows.id if follows else None,
+            "depth": follows.depth + 1 if follows else 0,
+            "facts": {},
+            "problems": [],
+        }
+        db.execute(insert(runs).values(values))
+        return _one(db, str(values["id"]))
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def get(self, run_id: str) -> Run:
+        """The run of that id. Raises NotFound."""
+        with self._database.read() as db:
+            return _one(db, run_id)
+
+    def find(self, prefix: str) -> Run:
+        """The run whose id starts so; `last` is the newest. Raises NotFound, also when several
+        runs fit."""
+        query = select(runs).order_by(runs.c.seq.desc()).limit(2)
+        if prefix != "last":
+            query = query.where(runs.c.id.startswith(prefix, autoescape=True))
+        with self._database.read() as db:
+            rows = db.execute(query).all()
+        if not rows or (len(rows) > 1 and prefix not in {"last", rows[0].id}):
+            what = "several runs start" if rows else "no run starts"
+            raise NotFound(f"run {prefix}: {what} with that; see `tenantsync runs list`")
+        return _run(rows[0])
+
+    def newest(self, limit: int = 30, states: Sequence[State] = ()) -> list[Run]:
+        """The newest runs first, of these states or of all."""
+        query = select(runs).order_by(runs.c.seq.desc()).limit(limit)
+        if states:
+            query = query.where(runs.c.state.in_(states))
+        with self._database.read() as db:
+            return [_run(row) for row in db.execute(query)]
+
+    def in_motion(self, states: Sequence[State]) -> list[Run]:
+        """All runs of these states, oldest first."""
+        query = select(runs).where(runs.c.state.in_(states)).order_by(runs.c.seq)
+        with self._database.read() as db:
+            return [_run(row) for row in db.execute(query)]
+
+    def askers(self, run_id: str) -> list[Asker]:
+        """Everybody who asked for the run, in order."""
+        query = select(askers).where(askers.c.run == run_id).order_by(askers.c.asked_at)
+        with self._database.read() as db:
+            return [Asker(**row._mapping) for row in db.execute(query)]
+
+    def reviews(self, run_id: str) -> list[Review]:
+        """All decisions on the run, in order."""
+        columns = [column for column in reviews.c if column.name != "id"]
+        query = select(*columns).where(reviews.c.run == run_id).order_by(reviews.c.id)
+        with self._database.read() as db:
+            return [Review(**row._mapping) for row in db.execute(query)]
+
+    def busy_twin(self, run: Run) -> Run | None:
+        """An equal earlier run that is being planned or written: this one has to wait for it."""
+        query = select(runs).where(
+            runs.c.equality == run.equality, runs.c.state.in_(BUSY), runs.c.seq < run.seq
+        )
+        with self._database.read() as db:
+            row = db.execute(query.limit(1)).first()
+        return _run(row) if row else None
+
+    def queued_twin(self, run: Run) -> Run | None:
+        """The equal run that waits for this one to end."""
+        query = select(runs).where(runs.c.equality == run.equality, runs.c.state == State.QUEUED)
+        with self._database.read() as db:
+            row = db.execute(query.order_by(runs.c.seq).limit(1)).first()
+        return _run(row) if row else None
+
+    def waiting_plans(self, run: Run) -> list[Run]:
+        """Earlier runs of the same sync (equal but for `dryRun`) that wait for a person."""
+        query = select(runs).where(
+            runs.c.sync == run.sync, runs.c.state == State.WAITING, runs.c.id != run.id
+        )
+        with self._database.read() as db:
+            return [_run(row) for row in db.execute(query.order_by(runs.c.seq))]
+
+    # -- moving ---------------------------------------------------------------------------------
+
+    def claim(self, run_id: str, epoch: int, phase: Phase, *, redelivered: bool) -> Run | None:
+        """Claims a phase for the caller, or None when the message has nothing to do any more.
+
+        Only one message of an epoch claims a phase. A redelivered message that finds its own
+        phase claimed takes the place of the claimant, who may be dead: it raises the epoch, after
+        which the old claimant's moves no longer fit.
+        """
+        with self._database.write() as db:
+            run = _one(db, run_id)
+            if run.epoch != epoch or run.state not in CLAIMED_IN[phase]:
+                return None
+            if run.phase in BEFORE[phase]:
+                values: dict[str, Any] = {"phase": phase, "revived": 0}
+                if phase is Phase.SPLIT:
+                    values |= {"state": State.PLANNING, "started_at": now()}
+            elif run.phase is phase and redelivered:
+                values = {"epoch": epoch + 1}
+            else:
+                return None
+            _set(db, run, values)
+            return _one(db, run_id)
+
+    def move(
+        self, run: Run, to: State, *, note: Mapping[str, Any] | None = None, **values: Any
+    ) -> Run | None:
+        """Moves the run to another state and sets columns; None when it moved meanwhile.
+
+        An audit row is added with every move.
+        """
+        if to not in MOVES[run.state]:
+            raise ValueError(f"run {run.id}: {run.state} never becomes {to}")
+        if to.final:
+            values.setdefault("ended_at", now())
+        with self._database.write() as db:
+            if not _set(db, run, {"state": to, **values}):
+                return None
+            _note(db, run.id, "tenantsync", to.lower(), dict(note or {}))
+            return _one(db, run.id)
+
+    def set(self, run: Run, **values: Any) -> Run | None:
+        """Sets columns of the run as long as its state and epoch are still these."""
+        with self._database.write() as db:
+            return _one(db, run.id) if _set(db, run, values) else None
+
+    def add_problem(self, run_id: str, problem: Problem) -> None:
+        """Adds a problem to a run that goes on."""
+        with self._database.write() as db:
+            problems = [one.to_dict() for one in (*_one(db, run_id).problems, problem)]
+            db.execute(update(runs).where(runs.c.id == run_id).values(problems=problems))
+
+    def touch(self, run_id: str) -> None:
+        """Notes that the run went forward."""
+        with self._database.write() as db:
+            db.execute(update(runs).where(runs.c.id == run_id).values(moved_at=now()))
+
+    def revive(self, run: Run, phase: Phase | None) -> Run | None:
+        """A new epoch for a run whose messages are lost; None when it moved meanwhile.
+
+        `phase` is the one before the job that is to be published again.
+        """
+        return self.set(run, epoch=run.epoch + 1, revived=run.revived + 1, phase=phase)
+
+    def cancel(self, run: Run, who: str, message: str | None = None) -> Run | None:
+        """Notes that somebody wants the run to end; jobs stop before their next write.
+
+        While the run is QUEUED and others still ask, only the canceller's asking is withdrawn.
+        """
+        with self._database.write() as db:
+            mine = askers.c.message == message if message else askers.c.who == who
+            db.execute(update(askers).where(askers.c.run == run.id, mine).values(withdrawn=True))
+            left = select(func.count()).where(askers.c.run == run.id, ~askers.c.withdrawn)
+            if run.state is State.QUEUED and db.execute(left).scalar():
+                _note(db, run.id, who, "withdrawn", {})
+                return _one(db, run.id)
+            if not _set(db, run, {"cancelled_by": who}):
+                return None
+            _note(db, run.id, who, "cancel asked", {})
+            return _one(db, run.id)
+
+    def is_cancelled(self, run_id: str) -> bool:
+        """Whether a person said stop."""
+        with self._database.read() as db:
+            query = select(runs.c.cancelled_by).where(runs.c.id == run_id)
+            return db.execute(query).scalar() is not None
+
+    def review(self, run: Run, decision: str, person: str, reason: str | None) -> None:
+        """Adds a review and its audit row."""
+        with self._database.write() as db:
+            values = {
+                "run": run.id,
+                "plan_digest": run.plan_digest,
+                "decision": decision,
+                "person": person,
+                "reason": reason,
+                "at": now(),
+            }
+            db.execute(insert(reviews).values(values))
+            _note(db, run.id, person, decision, {"planDigest": run.plan_digest, "reason": reason})
+
+    def supersede(self, old: Run, new: Run) -> bool:
+        """Ends a waiting run because a newer plan of the same sync is there; its askers join."""
+        with self._database.write() as db:
+            ended = {"state": State.SUPERSEDED, "ended_at": now(), "followed_by": new.id}
+            if not _set(db, old, ended):
+                return False
+            _note(db, old.id, "tenantsync", "superseded", {"by": new.id})
+            return True
+
+    def join(self, old: Run, new: Run) -> None:
+        """The askers of one run also get the outcome of another."""
+        with self._database.write() as db:
+            db.execute(update(askers).where(askers.c.run == old.id).values(run=new.id))
+
+    def expire(self, days: float) -> list[Run]:
+        """Ends reviews and dry runs that nobody took up within `days` of their plan."""
+        limit = now() - timedelta(days=days)
+        query = select(runs).where(
+            runs.c.state.in_((State.PLANNED, State.WAITING)), runs.c.planned_at < limit
+        )
+        with self._database.read() as db:
+            old = [_run(row) for row in db.execute(query)]
+        return [ended for run in old if (ended := self.move(run, State.EXPIRED))]
+
+    def contents(self) -> frozenset[str]:
+        """Names in the contents store that run rows hold."""
+        with self._database.read() as db:
+            rows = db.execute(select(runs.c.plan, runs.c.patch, runs.c.ion)).all()
+        return frozenset(name for row in rows for name in row if name)
+
+
+def _run_of_message(db: Connection, message: str) -> Run | None:
+    query = select(runs).join(askers, askers.c.run == runs.c.id).where(askers.c.message == message)
+    row = db.execute(query).first()
+    return _run(row) if row else None
+
+
+def _planned(db: Connection, task: Task) -> Run:
+    run = _one(db, str(task.plan))
+    if run.sync != equality(task, with_dry_run=False):
+        raise TaskError(
+            f"plan {run.id}: the task differs from the one that was planned; ask with the same "
+            "fields (dryRun aside), or make a new plan"
+        )
+    return run
+
+
+def _asker(run_id: str, message: str, who: str, task: Task) -> dict[str, Any]:
+    by = task.triggered_by
+    return {
+        "message": message,
+        "run": run_id,
+        "who": who,
+        "triggered_by": by.to_dict() if by else None,
+        "asked_at": now(),
+        "withdrawn": False,
+    }
+
+
+def _one(db: Connection, run_id: str) -> Run:
+    row = db.execute(select(runs).where(runs.c.id == run_id)).first()
+    if row is None:
+        raise NotFound(f"run {run_id} is not known here; see `tenantsync runs list`")
+    return _run(row)
+
+
+def _run(row: Row[Any]) -> Run:
+    values = dict(row._mapping)
+    values["task"] = TASKS.validate_python(values["task"])
+    return Run(**{name: _aware(value) for name, value in values.items()})
+
+
+def _aware(value: Any) -> Any:
+    # SQLite gives times back without their zone.
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+def _set(db: Connection, run: Run, values: Mapping[str, Any]) -> bool:
+    """One conditional UPDATE; False when state or epoch are no longer those of `run`."""
+    here = and_(runs.c.id == run.id, runs.c.state == run.state, runs.c.epoch == run.epoch)
+    changed = db.execute(update(runs).where(here).values(moved_at=now(), **values))
+    return changed.rowcount == 1
+
+
+def _note(
+    db: Connection, run_id: str | None, who: str, what: str, details: Mapping[str, Any]
+) -> None:
+    db.execute(
+        insert(audit).values(at=now(), run=run_id, who=who, event=what, details=dict(details))
+    )
+
+
+def audit_rows(database: Database, run_id: str | None = None, limit: int = 100) -> list[Row[Any]]:
+    """The newest audit rows first, of one run or of all."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if run_id is not None:
+        query = query.where(audit.c.run == run_id)
+    with database.read() as db:
+        return list(db.execute(query))

@@ -1,0 +1,27 @@
+"""Which contents does a record still name, directly or through a staged document?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tasks.errors import TenantSyncError
+from tasks.toolbox import Toolbox
+
+#: Fields of staged documents that name further contents (sha256, 64 hex digits).
+_NAMED = re.compile(rb'"(?:afterContent|beforeContent)":"([0-9a-f]{64})"')
+
+
+def used_contents(tools: Toolbox) -> frozenset[str]:
+    """All names that must be kept: those in rows, and texts and pre-images that plans name."""
+    rows = tools.runs.contents() | tools.parts.contents()
+    return rows | frozenset(_within(tools, rows))
+
+
+def _within(tools: Toolbox, names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        try:
+            document = tools.contents.get(name)
+        except TenantSyncError:
+            continue  # what is gone or damaged names nothing; whoever needs it says so
+        yield from (found.decode() for found in _NAMED.findall(document))

@@ -1,0 +1,155 @@
+"""The write jobs of a run: which changes each has, which lanes it needs, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.artifacts import Part
+from tasks.errors import NotFound
+from tasks.look import Ended, How, Written
+from tasks.plan import Action, Change, Plan, Target
+from tasks.requests import NamespaceSync, Side
+from tasks.run import Run
+from tasks.store.bases import scope
+from tasks.store.parts import WritePhase, WriteRow
+from tasks.toolbox import Toolbox
+
+
+def target_of(run: Run) -> Target:
+    if run.target is None:
+        raise NotFound(f"run {run.id} was never surveyed")
+    return run.target
+
+
+def write_rows(tools: Toolbox, run: Run, plan: Plan) -> list[WriteRow]:
+    """The write jobs of a plan: one commit, and per namespace of Kestra upserts and deletions."""
+    jobs: dict[tuple[str, WritePhase], list[Change]] = {}
+    for change in plan.writes:
+        jobs.setdefault(_job(change), []).append(change)
+    return [
+        WriteRow(
+            run=run.id,
+            namespace=namespace,
+            phase=phase,
+            changes=tools.contents.put(_staged(changes)),
+        )
+        for (namespace, phase), changes in sorted(jobs.items())
+    ]
+
+
+def _job(change: Change) -> tuple[str, WritePhase]:
+    if change.target is Side.GIT:
+        return "", WritePhase.COMMIT
+    deletes = change.action is Action.DELETE
+    return change.namespace, WritePhase.DELETE if deletes else WritePhase.UPSERT
+
+
+def lanes(tools: Toolbox, run: Run) -> list[str]:
+    """All lanes that a run still needs, sorted: one per namespace with an open write job, and
+    one for the branch while the commit is open."""
+    target = target_of(run)
+    needed: set[str] = set()
+    for row in tools.parts.writes(run.id):
+        if row.result is not None:
+            continue
+        if row.phase is WritePhase.COMMIT:
+            changes = changes_of(tools, row)
+            needed |= {lane(target, change.namespace) for change in changes}
+            needed.add(branch_lane(target))
+        else:
+            needed.add(lane(target, row.namespace))
+    return sorted(needed)
+
+
+def lane(target: Target, namespace: str) -> str:
+    """The lane of a namespace of a tenant."""
+    return f"{target.server}/{target.tenant}/{namespace}"
+
+
+def branch_lane(target: Target) -> str:
+    """The lane of a branch of a remote."""
+    return f"{target.remote}#{target.branch}"
+
+
+def lanes_of(tools: Toolbox, run: Run, job: str, rest: Sequence[str]) -> list[str]:
+    """The lanes that one write job needs."""
+    if job == "tenantsync.write":
+        return [lane(target_of(run), rest[0])]
+    row = tools.parts.write(run.id, "", WritePhase.COMMIT)
+    changes = changes_of(tools, row) if row is not None else ()
+    target = target_of(run)
+    return sorted({branch_lane(target), *(lane(target, one.namespace) for one in changes)})
+
+
+def open_writes(tools: Toolbox, run: Run, phase: WritePhase) -> list[str]:
+    """The namespaces whose write job of a phase has no result yet."""
+    rows = tools.parts.writes(run.id)
+    return [row.namespace for row in rows if row.phase is phase and row.result is None]
+
+
+def is_written(tools: Toolbox, run: Run, job: str, rest: Sequence[str]) -> bool:
+    """Whether a write job has its result already."""
+    row = write_row(tools, run, job, rest)
+    return row is None or row.result is not None
+
+
+def store(tools: Toolbox, run: Run, row: WriteRow, written: Written) -> str:
+    """Stores the result of a write job, and what landed as the new base, inside the lane."""
+    landed: dict[Part, dict[str, str | None]] = {}
+    for change in written.landed:
+        landed.setdefault(change.part, {})[change.name] = change.after
+    for part, digests in landed.items():
+        tools.bases.landed(scope(target_of(run)), part, digests)
+    result = tools.contents.put(written.to_json().encode())
+    tools.parts.written(run.id, row.namespace, row.phase, result)
+    tools.runs.touch(run.id)
+    return f"{len(written.landed)} of {len(written.ended)} landed"
+
+
+def write_row(tools: Toolbox, run: Run, job: str, rest: Sequence[str]) -> WriteRow | None:
+    if job == "tenantsync.commit":
+        return tools.parts.write(run.id, "", WritePhase.COMMIT)
+    return tools.parts.write(run.id, rest[0], WritePhase(rest[1]))
+
+
+def _staged(changes: Sequence[Change]) -> bytes:
+    return (
+        Written(ended=tuple(Ended(change=change, how=How.HELD) for change in changes))
+        .to_json()
+        .encode()
+    )
+
+
+def changes_of(tools: Toolbox, row: WriteRow) -> tuple[Change, ...]:
+    planned = Written.model_validate_json(tools.contents.get(row.changes))
+    return tuple(ended.change for ended in planned.ended)
+
+
+def results(tools: Toolbox, run: Run) -> list[Written]:
+    return [
+        Written.model_validate_json(tools.contents.get(row.result))
+        for row in tools.parts.writes(run.id)
+        if row.result is not None
+    ]
+
+
+def lane_key(tools: Toolbox, run: Run) -> str | None:
+    """The lane of a run that writes one namespace only, as far as it is known when it is asked;
+    None where the server was never reached."""
+    if not isinstance(run.task, NamespaceSync):
+        return None
+    connection = tools.config.kestra_connection(run.task.kestra)
+    uuid = tools.bases.server(connection.url)
+    return f"{uuid}/{connection.tenant}/{run.task.namespace}" if uuid else None
+
+
+def still_needed(tools: Toolbox, run: Run, job: str, needed: Sequence[str]) -> frozenset[str]:
+    """Those of a job's lanes that another open write job of the run needs as well."""
+    if job != "tenantsync.commit":
+        namespace = needed[0].rsplit("/", 1)[-1]
+        rows = [tools.parts.write(run.id, namespace, phase) for phase in WritePhase]
+        return frozenset(needed) if any(row and row.result is None for row in rows) else frozenset()
+    target = target_of(run)
+    rows_of_run = tools.parts.writes(run.id)
+    still = {lane(target, row.namespace) for row in rows_of_run if row.result is None}
+    return frozenset(needed) & still

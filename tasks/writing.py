@@ -1,0 +1,159 @@
+"""Writes one namespace of Kestra: looks again, writes in bulk, and says how each change ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tasks.artifacts import Key, Part, Snapshot
+from tasks.errors import LeaseLost, Passing
+from tasks.guard import Guard
+from tasks.identity import ordered
+from tasks.kestra.side import KestraSide, Write
+from tasks.kestra.side import Written as Sent
+from tasks.layout import SyncLayout
+from tasks.look import Ended, How, Verdict, Written, look, snapshots_as_planned
+from tasks.plan import Action, Change
+from tasks.points import reach
+from tasks.problems import Problem
+from tasks.repo.side import RepoSide
+from tasks.requests import OnStale
+from tasks.run import Run
+from tasks.sides import View, git_view, kestra_now, without_ignored
+from tasks.store.bases import Bases
+from tasks.store.contents import Contents
+from tasks.survey import check_history, placed
+
+
+def write_namespace(
+    run: Run,
+    changes: Sequence[Change],
+    *,
+    kestra: KestraSide,
+    repo: RepoSide,
+    bases: Bases,
+    contents: Contents,
+    guard: Guard,
+) -> Written:
+    """Writes changes of one namespace whose target is Kestra.
+
+    Both sides are looked at again first; what moved is STALE. Raises LeaseLost when the lane
+    went to another run before all was sent: whoever takes the job over finds what landed.
+    """
+    parts = sorted({change.part for change in changes})
+    views = kestra_now(kestra, parts)
+    problems: tuple[Problem, ...] = ()
+    tip = repo.tip(run.task.branch).oid
+    if tip is None:
+        return _all(changes, How.STALE, f"branch {run.task.branch} is gone")
+    if tip != run.base_commit and run.target is not None:
+        tip = repo.fetch(run.id, run.task.branch)
+        problems = check_history(repo, run.target, tip, bases)
+    if problems:
+        return _all(changes, How.STALE, problems[0].message)
+    sources, targets = _both(run, changes, views, repo, tip)
+    verdicts = [look(one, sources[one.part], targets[one.part]) for one in changes]
+    return _write(run, changes, verdicts, kestra, contents, guard)
+
+
+def _both(
+    run: Run,
+    changes: Sequence[Change],
+    views: Mapping[Part, View],
+    repo: RepoSide,
+    tip: str,
+) -> tuple[dict[Part, Snapshot], dict[Part, Snapshot]]:
+    """The snapshots of both sides as they are now; a commit that did not move is as planned."""
+    if tip == run.base_commit:
+        planned = snapshots_as_planned(changes, source=True)
+        empty = Snapshot()
+        return (
+            {part: planned.get(part, empty) for part in views},
+            {part: view.snapshot for part, view in views.items()},
+        )
+    layout = SyncLayout(run.task.git_directory)
+    sources, targets = {}, {}
+    for part, view in views.items():
+        folder = layout.folder(part)
+        files = placed(layout, repo.listing(tip, folder)).get(part, ())
+        target, source = without_ignored(view, git_view(repo, part, folder, files, view))
+        sources[part], targets[part] = source.snapshot, target.snapshot
+    return sources, targets
+
+
+def _write(
+    run: Run,
+    changes: Sequence[Change],
+    verdicts: Sequence[Verdict],
+    kestra: KestraSide,
+    contents: Contents,
+    guard: Guard,
+) -> Written:
+    ended = {
+        change.key: Ended(change=change, how=How.LANDED)
+        if verdict is Verdict.LANDED
+        else Ended(change=change, how=How.STALE, message="it moved after the plan")
+        for change, verdict in zip(changes, verdicts, strict=True)
+    }
+    stale = any(verdict is Verdict.STALE for verdict in verdicts)
+    todo = [c for c, verdict in zip(changes, verdicts, strict=True) if verdict is Verdict.WRITE]
+    if stale and run.task.on_stale is OnStale.FAIL:
+        for change in todo:
+            why = "held back: another change of this namespace is stale (onStale: FAIL)"
+            ended[change.key] = Ended(change=change, how=How.HELD, message=why)
+        todo = []
+    if todo:
+        ended |= _send(run, todo, kestra, contents, guard)
+    return Written(ended=tuple(ended[change.key] for change in changes))
+
+
+def _send(
+    run: Run,
+    changes: Sequence[Change],
+    kestra: KestraSide,
+    contents: Contents,
+    guard: Guard,
+) -> dict[Key, Ended]:
+    place = {"run": run.id, "namespace": changes[0].namespace}
+    by_key = {change.key: change for change in changes}
+    bytes_of = {
+        change.key: contents.get(change.after_content)
+        for change in changes
+        if change.action is not Action.DELETE and change.after_content is not None
+    }
+    order = _order(changes, bytes_of, contents)
+    writes = [Write(key=key, action=by_key[key].action, content=bytes_of.get(key)) for key in order]
+    reach("write.before", **place)
+    report = kestra.write(writes, guard)
+    reach("write.after", **place)
+    if report.stopped is not None and isinstance(report.stopped, (LeaseLost, Passing)):
+        raise report.stopped  # whoever takes the job over finds what landed
+    return {
+        one.key: Ended(change=by_key[one.key], how=_how(one), message=one.message)
+        for one in report.written
+    }
+
+
+def _how(one: Sent) -> How:
+    if one.landed:
+        return How.LANDED
+    return How.FAILED if one.known else How.UNKNOWN
+
+
+def _order(
+    changes: Sequence[Change], bytes_of: Mapping[Key, bytes], contents: Contents
+) -> list[Key]:
+    """Files first, then called flows before their callers; deletions the other way round."""
+    texts = {
+        change.key: bytes_of[change.key]
+        if change.key in bytes_of
+        else contents.get(change.before_content or "")
+        for change in changes
+    }
+    keys = list(ordered(texts))
+    return keys[::-1] if changes[0].action is Action.DELETE else keys
+
+
+def _all(changes: Sequence[Change], how: How, message: str) -> Written:
+    return Written(
+        ended=tuple(Ended(change=change, how=how, message=message) for change in changes)
+    )
