@@ -1,0 +1,1 @@
+"""What does TenantSync cost beside the bare calls that its work needs? See `python -m bench -h`."""

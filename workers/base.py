@@ -1,0 +1,280 @@
+"""What every job needs and no body says: its claim or its lanes, its tools, its retries, and the
+answer to those who asked."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from celery import Task
+from celery.canvas import Signature
+from celery.exceptions import Ignore, Retry
+
+from tasks import steps, writes
+from tasks.errors import LeaseLost, Passing, TenantSyncError
+from tasks.guard import Guard
+from tasks.jobs import LANED, PARTED, PHASES, message
+from tasks.outcome import State
+from tasks.points import reach
+from tasks.run import Phase, Run
+from tasks.toolbox import Toolbox
+from workers.inflight import Inflight
+from workers.lanes import Lanes, NotEntered, Parked, Taken
+from workers.logs import bound
+from workers.runtime import Runtime, runtime
+from workers.settings import settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds before the first, second and third retry of a job that met a passing error.
+BACKOFF = (1.0, 4.0, 10.0)
+
+
+class Job(Task):  # type: ignore[type-arg]
+    """The base class of all jobs.
+
+    A message of a run is `(run id, epoch, *args)`; a body gets the claimed run instead of the
+    first two. Jobs that write get a guard as their last argument, which refuses a write that
+    the lease would not outlast. Anything else (asking, the janitor) is called as it is.
+    """
+
+    abstract = True
+    #: A message holds (run id, epoch, ...), the body takes the run: nothing to compare.
+    typing = False
+    _runtimes: ClassVar[dict[int, Runtime]] = {}
+
+    # -- tools ----------------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """The connections of this process; a forked child opens its own."""
+        pid = os.getpid()
+        if pid not in self._runtimes:
+            self._runtimes.clear()
+            self._runtimes[pid] = runtime(settings(), self.app)
+        return self._runtimes[pid]
+
+    @property
+    def tools(self) -> Toolbox:
+        return self.runtime.tools
+
+    @property
+    def lanes(self) -> Lanes:
+        return self.runtime.lanes
+
+    @property
+    def inflight(self) -> Inflight:
+        return self.runtime.inflight
+
+    # -- running --------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.name not in PHASES and self.name not in LANED and self.name not in PARTED:
+            return super().__call__(*args, **kwargs)
+        run_id, epoch, *rest = args
+        with bound(run=run_id, job=self.name):
+            try:
+                return self._of_run(run_id, epoch, rest)
+            except Passing as error:
+                return self._again(run_id, epoch, rest, error)
+            except TenantSyncError as error:
+                return self._give_up(run_id, epoch, rest, error.message)
+            except (Ignore, Retry):
+                raise
+            except Exception as error:
+                log.exception("a bug, or a limit that was reached")
+                why = f"{type(error).__name__} in {self.name}; see the worker's log"
+                return self._give_up(run_id, epoch, rest, why)
+
+    def _of_run(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
+        if self.name in LANED:
+            return self._in_lanes(run_id, epoch, rest)
+        if self._attempts(run_id) > self.runtime.settings.attempts + 1:
+            return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
+        run = self._claimed(run_id, epoch)
+        if run is None:
+            return "nothing to do"
+        reach("claim", run=run_id, job=self.name, **_place(rest))
+        result = super().__call__(run, *rest)
+        reach("recorded", run=run_id, job=self.name, **_place(rest))
+        self.inflight.done(run_id, self.job_id)
+        return result
+
+    def _claimed(self, run_id: str, epoch: int) -> Run | None:
+        """The run, when this message still has something to do in it."""
+        runs = self.tools.runs
+        if self.name in PARTED:
+            run = runs.get(run_id)
+            return run if run.epoch == epoch and run.state is State.PLANNING else None
+        phase = PHASES[self.name]
+        if phase is Phase.SPLIT and runs.busy_twin(runs.get(run_id)) is not None:
+            return None  # the equal run publishes this one when it comes to rest
+        claimed = runs.claim(run_id, epoch, phase, redelivered=self._redelivered)
+        if claimed is None and self._redelivered and runs.get(run_id).state.at_rest:
+            self.rest(runs.get(run_id))  # its first delivery died between the end and the answer
+        return claimed
+
+    @property
+    def _redelivered(self) -> bool:
+        delivery = self.request.delivery_info or {}
+        return bool(delivery.get("redelivered")) or bool(self.request.retries)
+
+    @property
+    def job_id(self) -> str:
+        """The id of this message."""
+        return str(self.request.id)
+
+    def _attempts(self, run_id: str) -> int:
+        return self.inflight.attempt(run_id, self.job_id)
+
+    # -- lanes ----------------------------------------------------------------------------------
+
+    def _in_lanes(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
+        run = self.tools.runs.get(run_id)
+        if run.epoch != epoch or run.state is not State.WRITING:
+            return "nothing to do"
+        needed = writes.lanes_of(self.tools, run, self.name, rest)
+        if run.cancelled_by is not None or writes.is_written(self.tools, run, self.name, rest):
+            return self._leave(run, rest, needed, None, lambda: self._body(run, rest, _Stopped()))
+        taken = self._take(run, needed)
+        if taken.attempts > self.runtime.settings.attempts + 1:
+            return self._leave(
+                run, rest, needed, taken.token, lambda: self._lose(run, rest, "it died too often")
+            )
+        reach("leased", run=run_id, **_place(rest))
+        with self.lanes.guard(taken, needed) as guard:
+            return self._guarded(run, rest, needed, taken, guard)
+
+    def _take(self, run: Run, needed: Sequence[str]) -> Taken:
+        """The leases, or Ignore: the message is parked in the lane that blocks it."""
+        parked = self._as_message()
+        taken = self.lanes.take(run.id, self.job_id, needed, parked)
+        if isinstance(taken, NotEntered):
+            self.lanes.enter(run.id, run.seq, writes.lanes(self.tools, run))
+            taken = self.lanes.take(run.id, self.job_id, needed, parked)
+        if isinstance(taken, Taken):
+            return taken
+        if isinstance(taken, Parked):
+            self._show_parked(run, taken)
+        raise Ignore
+
+    def _guarded(
+        self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
+    ) -> Any:
+        try:
+            return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, guard))
+        except LeaseLost as error:
+            log.warning("%s", error.message)
+            self.runtime.wake_all(self.lanes.release(run.id, self.job_id, taken.token, needed))
+            raise Passing(error.message) from error
+        except Passing:
+            self.runtime.wake_all(self.lanes.release(run.id, self.job_id, taken.token, needed))
+            raise
+
+    def _body(self, run: Run, rest: list[Any], guard: Guard) -> Any:
+        return super().__call__(run, *rest, guard)
+
+    def _leave(
+        self,
+        run: Run,
+        rest: list[Any],
+        needed: Sequence[str],
+        token: str | None,
+        write: Callable[[], Any],
+    ) -> Any:
+        """Writes, leaves the lanes that the run no longer needs, and publishes what is next."""
+        result = write()
+        reach("recorded", run=run.id, job=self.name, **_place(rest))
+        kept = writes.still_needed(self.tools, run, self.name, needed)
+        if token is not None:
+            self.runtime.wake_all(self.lanes.release(run.id, self.job_id, token, needed))
+        self.runtime.wake_all(
+            self.lanes.leave(run.id, [lane for lane in needed if lane not in kept])
+        )
+        reach("left", run=run.id, **_place(rest))
+        if self.name == "tenantsync.commit":
+            self.publish(run, [message(steps.after_commit(self.tools, run), run)], None)
+        self.inflight.done(run.id, self.job_id)
+        return result
+
+    def _show_parked(self, run: Run, parked: Parked) -> None:
+        self.inflight.renew(run.id, self.job_id)
+        waits = {"behind": parked.behind, "lane": parked.lane}
+        self.update_state(state="PARKED", meta=waits)
+        self.send_event("task-parked", retry=True, retry_policy=None, **waits)
+        reach("parked", run=run.id)
+
+    def _as_message(self) -> str:
+        args = list(self.request.args or ())
+        again = self.signature_from_request(self.request)
+        again.options.update(
+            argsrepr=" ".join(map(str, ["run", *args])), kwargsrepr="", headers={"run": args[0]}
+        )
+        return json.dumps(dict(again))
+
+    # -- errors ---------------------------------------------------------------------------------
+
+    def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
+        """The job is tried again later; after its last try it becomes an error record."""
+        tries = self.request.retries
+        if tries >= self.runtime.settings.attempts:
+            return self._give_up(run_id, epoch, rest, error.message)
+        log.info("try %d: %s", tries + 1, error.message)
+        wish = getattr(error, "after", None) or BACKOFF[min(tries, len(BACKOFF) - 1)]
+        # Jitter keeps the parts of one run from knocking again all at once.
+        countdown = min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility)
+        raise self.retry(countdown=countdown, max_retries=None, exc=error)
+
+    def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
+        log.error("gives up: %s", why)
+        run = self.tools.runs.get(run_id)
+        if run.epoch != epoch:
+            return "nothing to do"
+        result = self._lose(run, rest, why)
+        self.inflight.done(run_id, self.job_id)
+        return result
+
+    def _lose(self, run: Run, rest: list[Any], why: str) -> Any:
+        """The error record of a job: a part unread, a write that did not land, a run that ends."""
+        if self.name in PARTED or self.name in LANED:
+            return steps.lost(self.tools, run, self.name, rest, why)
+        ended = steps.fail(self.tools, run.id, run.epoch, why)
+        if ended is not None:
+            self.rest(ended)
+        return "failed"
+
+    # -- publishing -----------------------------------------------------------------------------
+
+    def publish(
+        self, run: Run, jobs: Sequence[Signature[Any]], body: Signature[Any] | None
+    ) -> None:
+        """See `tasks.jobs.Job.publish`."""
+        self.runtime.publish(run, jobs, body)
+
+    def line_up(self, run: Run, lanes: Sequence[str]) -> None:
+        """See `tasks.jobs.Job.line_up`."""
+        self.lanes.enter(run.id, run.seq, lanes)
+
+    def rest(self, run: Run) -> None:
+        """See `tasks.jobs.Job.rest`."""
+        self.runtime.rest(run)
+
+
+class _Stopped:
+    """The guard of a job that must not write any more."""
+
+    longest = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        raise LeaseLost(f"the run has ended; no write of {seconds:g} s is started")
+
+    def held(self) -> bool:
+        return False
+
+
+def _place(rest: Sequence[Any]) -> dict[str, str]:
+    return {"namespace": str(rest[0])} if rest else {}

@@ -1,0 +1,153 @@
+"""How did a run end, and what can be typed next?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from rich.table import Table
+from rich.text import Text
+
+from tasks.look import How
+from tasks.outcome import State
+from tasks.plan import Plan
+from tasks.problems import Problem
+from tasks.requests import ReviewRule
+from tasks.run import Run
+from tasks.toolbox import Toolbox
+from tasks.writes import results
+from workers.cli.console import line, show, tell, text
+from workers.cli.naming import source_and_target, sync_name
+from workers.cli.plantable import last_line, show_changes
+from workers.cli.times import local
+from workers.settings import load
+
+_STYLES = {
+    State.APPLIED: "bold green",
+    State.UNCHANGED: "bold green",
+    State.PLANNED: "bold cyan",
+    State.WAITING: "bold yellow",
+    State.SUPERSEDED: "bold cyan",
+}
+#: Hex digits of a digest that a person types.
+SHORT_DIGEST = 12
+
+
+def style_of(state: State) -> str:
+    """How a state is coloured: green is done, red is not."""
+    return _STYLES.get(state, "" if state.in_motion else "bold red")
+
+
+def show_end(tools: Toolbox, run: Run) -> None:
+    """Everything about a run at rest: plan, problems, state, and what to type next."""
+    plan = plan_of(tools, run)
+    title = f"run {run.id}  {sync_name(tools.config, run)}  {source_and_target(run.task)}"
+    tell(line(title, "bold"))
+    if plan is not None:
+        show_plan(tools, run, plan)
+    else:
+        show_problems("Problems", run.problems)
+    tell(_state(run))
+    for hint in _next(tools, run, plan):
+        tell(text(f"  {hint}"))
+
+
+def show_plan(tools: Toolbox, run: Run, plan: Plan) -> None:
+    """The plan of a run with its problems, what wants a person, and its last line."""
+    if plan.changes or plan.new_branch or plan.unread:
+        show_changes(plan, run.id, ended_of(tools, run))
+    guards = set(plan.guards)
+    show_problems("Problems", [one for one in run.problems if one not in guards])
+    if run.state in {State.WAITING, State.PLANNED}:
+        show_problems("A person must agree", plan.guards)
+    tell(last_line(plan))
+
+
+def plan_of(tools: Toolbox, run: Run) -> Plan | None:
+    """The plan of a run; None where it has none yet."""
+    if run.plan is None:
+        return None
+    return Plan.model_validate_json(tools.contents.get(run.plan))
+
+
+def ended_of(tools: Toolbox, run: Run) -> Mapping[str, How]:
+    """How the changes of a run ended that were written or tried, by their key."""
+    return {str(one.change.key): one.how for result in results(tools, run) for one in result.ended}
+
+
+def show_problems(title: str, problems: Sequence[Problem]) -> None:
+    """All problems in full, under a title."""
+    if not problems:
+        return
+    tell(Text(f"{title}:", style="bold"))
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(width=3, justify="right")
+    table.add_column(overflow="fold")
+    for problem in problems:
+        sign = Text("!", style="bold red" if problem.fatal else "magenta")
+        words = Text.assemble(line(problem.code, "bold"), " ", line(problem.where), "\n")
+        table.add_row(sign, words.append(text(problem.message)))
+    show(table)
+
+
+def approval(run: Run, plan: Plan) -> str:
+    """The command that approves exactly this plan."""
+    deletions = f" --deletions {plan.deletions}" if plan.guards else ""
+    digest = (run.plan_digest or "")[:SHORT_DIGEST]
+    return f"tenantsync approve {run.id} --digest {digest}{deletions}"
+
+
+def _state(run: Run) -> Text:
+    counts = run.counts
+    landed = f"{counts.landed} landed" if counts else ""
+    words = {
+        State.UNCHANGED: "nothing to write",
+        State.PLANNED: "a dry run, nothing was written",
+        State.WAITING: "nothing is written before a person agrees",
+        State.APPLIED: landed,
+        State.PARTIAL: f"not everything was read or written; {landed}",
+        State.STALE: "both sides had moved, nothing was written",
+        State.REFUSED: "nothing was written",
+        State.UNKNOWN: "what landed cannot be read yet; workers try again",
+        State.FAILED: f"an error ended it; {landed}" if counts else "an error ended it",
+        State.REJECTED: "nothing was written",
+        State.CANCELLED: f"by {run.cancelled_by or 'somebody'}" + (f"; {landed}" if counts else ""),
+        State.EXPIRED: "nobody decided in time, nothing was written",
+        State.SUPERSEDED: f"run {run.followed_by} took its place",
+    }.get(run.state, "")
+    return Text.assemble(Text(run.state, style=style_of(run.state)), line(f"  {words}"))
+
+
+def _next(tools: Toolbox, run: Run, plan: Plan | None) -> Iterator[str]:
+    if run.commit_url or run.commit_id:
+        yield f"commit:     {run.commit_url or run.commit_id}"
+    if run.state in {State.WAITING, State.PLANNED} and plan is not None:
+        yield from _to_decide(run, plan)
+    elif run.state is State.SUPERSEDED and run.followed_by:
+        yield from _after_superseded(tools, run.followed_by)
+    elif run.followed_by:
+        yield f"follower:   tenantsync runs wait {run.followed_by}"
+    if run.state in {State.WAITING, State.PLANNED}:
+        limit = (run.planned_at or run.moved_at) + timedelta(days=load().review_days)
+        yield f"expires:    {local(limit)}"
+    if run.patch is not None and plan is not None and plan.changes:
+        yield f"the texts:  tenantsync runs diff {run.id}"
+    if run.state in {State.FAILED, State.UNKNOWN}:
+        yield f"explained:  tenantsync runs why {run.id}"
+
+
+def _to_decide(run: Run, plan: Plan) -> Iterator[str]:
+    yield f"approve:    {approval(run, plan)}"
+    yield f"reject:     tenantsync reject {run.id}"
+    rule = run.task.review
+    if isinstance(rule, ReviewRule) and rule.by:
+        yield f"who may:    {', '.join(rule.by)}" + (", unless they asked" * rule.not_asker)
+
+
+def _after_superseded(tools: Toolbox, run_id: str) -> Iterator[str]:
+    other = tools.runs.get(run_id)
+    plan = plan_of(tools, other)
+    if other.state is State.WAITING and plan is not None:
+        yield from _to_decide(other, plan)
+    else:
+        yield f"see:        tenantsync runs show {run_id}"

@@ -1,0 +1,50 @@
+"""The public jobs: what other services send to, by name, with one JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.exceptions import Ignore
+
+from tasks.errors import TaskError
+from tasks.jobs import job
+from workers.base import Job
+from workers.janitor import Janitor
+from workers.producer import Producer, parse
+
+
+@job("tenantsync.tenant_sync")
+def tenant_sync(self: Job, task: dict[str, Any]) -> None:
+    """Asks for a TenantSync; the outcome is stored under this message's id at first rest."""
+    _ask(self, "tenant_sync", task)
+
+
+@job("tenantsync.namespace_sync")
+def namespace_sync(self: Job, task: dict[str, Any]) -> None:
+    """Asks for a NamespaceSync; the outcome is stored under this message's id at first rest."""
+    _ask(self, "namespace_sync", task)
+
+
+@job("tenantsync.cancel")
+def cancel(self: Job, what: dict[str, Any]) -> str:
+    """Ends a run: `{"runId": ...}`, or withdraws one asking: `{"runId": ..., "message": ...}`."""
+    unknown = sorted(set(what) - {"runId", "message"})
+    if unknown or not isinstance(what.get("runId"), str):
+        raise TaskError('cancel: give {"runId": "..."}, and "message" to withdraw one asking')
+    run = self.tools.runs.get(what["runId"])
+    who = f"message {self.request.id}"
+    return Producer(self.runtime).cancel(run, who=who, message=what.get("message")).state
+
+
+@job("tenantsync.janitor")
+def janitor(self: Job) -> str:
+    """One round of the janitor; see `workers.janitor`."""
+    return Janitor(self.runtime).round()
+
+
+def _ask(self: Job, name: str, value: dict[str, Any]) -> None:
+    task = parse(name, value)
+    by = task.triggered_by
+    who = f"execution {by.execution_id}" if by else f"message {self.request.id}"
+    Producer(self.runtime).ask(task, who=who, message=self.request.id)
+    raise Ignore  # the outcome comes when the run comes to rest

@@ -1,0 +1,155 @@
+"""What was lost on the way? Runs that Redis no longer knows go on from their records; reviews
+that nobody took up end; what no record names is removed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from tasks import settling, steps, writes
+from tasks.errors import TenantSyncError
+from tasks.jobs import QUEUE, body, message
+from tasks.outcome import State
+from tasks.run import Phase, Run
+from tasks.store.parts import PartState
+from tasks.store.runs import now
+from tasks.tidying import used_contents
+from workers.broker import connect
+from workers.inflight import present
+from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+#: How often the messages of one phase are published again before the run ends FAILED.
+REVIVALS = 3
+#: Seconds for which contents that no row names are kept (a day).
+STAGED = 86_400.0
+#: The key that says that the contents were tidied today.
+TIDIED = "tenantsync:tidied"
+
+
+class Janitor:
+    """One round after the other, one at a time over all workers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._tools = runtime.tools
+
+    def round(self) -> str:
+        """Everything that the janitor does, one thing after the other; a failing one is logged."""
+        done = [
+            f"{name} {number}"
+            for name, work in (
+                ("revived", self._revive),
+                ("woken", self._wake),
+                ("settled", self._settle_unknown),
+                ("left", self._leave),
+                ("expired", self._expire),
+                ("removed", self._tidy),
+            )
+            if (number := _tried(name, work))
+        ]
+        return ", ".join(done) or "nothing to do"
+
+    def _revive(self) -> int:
+        moving = [state for state in State if state.in_motion]
+        standing = now() - timedelta(seconds=self._runtime.settings.janitor)
+        runs = [run for run in self._tools.runs.in_motion(moving) if run.moved_at < standing]
+        return sum(self._revived(run) for run in runs if self._is_lost(run))
+
+    def _is_lost(self, run: Run) -> bool:
+        """Whether no message of the run is anywhere: not noted, or noted long ago and not found."""
+        if run.state is State.QUEUED and self._tools.runs.busy_twin(run) is not None:
+            return False
+        known = self._runtime.inflight.known(run.id)
+        quiet = self._runtime.settings.visibility
+        if any(age < quiet for age in known.values()):
+            return False
+        if not known:
+            return True
+        client = connect(self._runtime.app.conf.broker_url)
+        return not present(client, QUEUE, known, self._runtime.lanes.parked())
+
+    def _revived(self, run: Run) -> bool:
+        if run.revived >= REVIVALS:
+            ended = steps.fail(
+                self._tools, run.id, run.epoch, f"its messages were lost {REVIVALS} times"
+            )
+            if ended is not None:
+                self._runtime.rest(ended)
+            return ended is not None
+        before, name = self._next(run)
+        revived = self._tools.runs.revive(run, before)
+        if revived is None:
+            return False
+        log.warning("run %s: its messages are lost, publishing %s again", run.id, name)
+        self._runtime.inflight.forget(run.id)
+        if revived.state is State.WRITING:
+            lanes = writes.lanes(self._tools, revived)
+            self._runtime.lanes.enter(revived.id, revived.seq, lanes)
+        job = body(name, revived) if name == "tenantsync.gather" else message(name, revived)
+        self._runtime.publish(revived, [job], None)
+        return True
+
+    def _next(self, run: Run) -> tuple[Phase | None, str]:
+        """The phase to set the run back to, and the job to publish."""
+        if run.state is State.WRITING:
+            return Phase.GATHER, "tenantsync.begin"
+        rows = self._tools.parts.of(run.id)
+        done = rows and all(row.state is not PartState.SURVEYED for row in rows)
+        if run.state is State.PLANNING and done:
+            return Phase.SPLIT, "tenantsync.gather"
+        return None, "tenantsync.split"
+
+    def _wake(self) -> int:
+        """Publishes again what is parked at the head of a lane that nobody holds."""
+        waiting = list(self._runtime.lanes.idle_heads(self._runtime.settings.janitor))
+        self._runtime.wake_all(waiting)
+        return len(waiting)
+
+    def _settle_unknown(self) -> int:
+        settled = 0
+        for run in self._tools.runs.in_motion([State.UNKNOWN]):
+            ended = settling.settle_unknown(self._tools, run)
+            if ended is not None:
+                self._runtime.rest(ended)
+                settled += 1
+        return settled
+
+    def _leave(self) -> int:
+        """Runs that are over leave the lanes where they still stand."""
+        left = 0
+        for run_id in self._runtime.lanes.runs():
+            if self._is_over(run_id):
+                lanes = self._runtime.lanes.lanes_of(run_id)
+                self._runtime.wake_all(self._runtime.lanes.leave(run_id, lanes))
+                left += 1
+        return left
+
+    def _is_over(self, run_id: str) -> bool:
+        try:
+            return self._tools.runs.get(run_id).state.at_rest
+        except TenantSyncError:
+            return True
+
+    def _expire(self) -> int:
+        expired = self._tools.runs.expire(self._runtime.settings.review_days)
+        for run in expired:
+            self._runtime.rest(run)
+        return len(expired)
+
+    def _tidy(self) -> int:
+        """Once a day: contents that no record names and nobody staged for a day are removed."""
+        client = connect(self._runtime.app.conf.broker_url)
+        if not client.set(TIDIED, "1", nx=True, ex=int(STAGED)):
+            return 0
+        return self._tools.contents.remove_unused(used_contents(self._tools), STAGED)
+
+
+def _tried(name: str, work: Callable[[], int]) -> int:
+    try:
+        return work()
+    except TenantSyncError as error:
+        log.warning("%s: %s", name, error.message)
+        return 0

@@ -1,0 +1,52 @@
+"""The worker process: Celery's worker with our settings, which never outlives its command."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+#: prctl(2): the signal that the kernel sends when the parent ends.
+_PR_SET_PDEATHSIG = 1
+
+
+def arguments(*, name: str, concurrency: int, level: str) -> list[str]:
+    """The arguments of Celery's worker."""
+    return [
+        "worker",
+        f"--concurrency={concurrency}",
+        f"--hostname={name}@%h",
+        f"--loglevel={level}",
+        # Neighbours are found through Redis and the records; gossip only costs start-up time.
+        "--without-gossip",
+        "--without-mingle",
+        "-Q",
+        "tenantsync",
+    ]
+
+
+def end_with_parent() -> None:
+    """Has the kernel end this process softly when its parent dies (Linux; elsewhere nothing)."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main(name: str, concurrency: int, level: str) -> None:
+    """Runs the worker in this process until it is told to stop.
+
+    SIGTERM becomes Celery's soft shutdown, after which unfinished jobs go back to the queue.
+    """
+    os.environ["REMAP_SIGTERM"] = "SIGQUIT"
+    from workers.app import app
+
+    app.worker_main(arguments(name=name, concurrency=concurrency, level=level))
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
