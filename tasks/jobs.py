@@ -127,8 +127,11 @@ def begin(self: Job, run: Run) -> str:
     self.line_up(run, writes.lanes(self.tools, run))
     if writes.open_writes(self.tools, run, WritePhase.COMMIT):
         self.publish(run, [message("tenantsync.commit", run)], None)
-        return "commit"
-    return _upserts(self, run)
+        published = "commit"
+    else:
+        published = _upserts(self, run)
+    reach("write.published", run=run.id)
+    return published
 
 
 @job("tenantsync.commit")

