@@ -31,10 +31,12 @@ test: $(STAMP) ## Run the tests; no network needed
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types, and who may import whom
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@failed=0; \
+	$(BIN)/ruff check . || failed=1; \
+	$(BIN)/ruff format --check . || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	$(BIN)/lint-imports --no-logo || failed=1; \
+	exit $$failed
 
 bench: $(STAMP) ## Measure against the bare calls, side by side
 	@$(BIN)/python -m bench $(ARGS)

@@ -101,7 +101,7 @@ class Bench:
 
     def _forget_contents(self) -> None:
         # A first export finds nothing in the contents store; those before it have filled it.
-        shutil.rmtree(contents_of(self.folder))
+        shutil.rmtree(contents_of(self.folder), ignore_errors=True)
 
     def _change(self, way: str, number: int) -> None:
         change_flow(self.stack.repository(way), self.size.flow(number), number)

@@ -89,9 +89,8 @@ def _ratios(measured: Sequence[Measured]) -> Table:
 def _stages(one: Measured) -> Table:
     table = _table(one.name, "jobs", "begin", "end", "adds", "busy")
     for stage in one.stages:
-        jobs = str(stage.jobs) if stage.jobs else ""
         times = (stage.begin, stage.end, stage.adds, stage.busy)
-        table.add_row(stage.name, jobs, *(_milliseconds(seconds) for seconds in times))
+        table.add_row(stage.name, str(stage.jobs), *(_milliseconds(seconds) for seconds in times))
     return table
 
 

@@ -11,12 +11,16 @@ from typing import Any
 
 from celery import Celery
 
+from bench.stack import until
+
 #: What Celery says of one job at one moment.
 Event = Mapping[str, Any]
 
 #: Seconds of silence after which all events of a run have come.
 _SILENCE = 0.3
 _PREFIX = "tenantsync."
+#: A job that belongs to no run.
+_OTHERS = {"tenantsync.janitor"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +42,23 @@ class Stage:
 def events(celery: Celery) -> Iterator[list[Event]]:
     """Collects the events of all workers from now on; the list is whole when the block is left."""
     found: list[Event] = []
-    ready, ended = threading.Event(), threading.Event()
+    ended = threading.Event()
 
     def listen() -> None:
         with celery.connection_for_read() as connection:
             receiver = celery.events.Receiver(connection, handlers={"*": found.append})
             with receiver.consumer_context(wakeup=False) as (bound, _, _):
-                ready.set()
                 _drain(bound, ended)
 
     thread = threading.Thread(target=listen, daemon=True)
     thread.start()
-    ready.wait()
+    with celery.events.default_dispatcher() as dispatcher:
+
+        def heard() -> bool:
+            dispatcher.send("bench-hello")
+            return bool(found)
+
+        until("the events of workers arrive", heard)
     try:
         yield found
     finally:
@@ -68,31 +77,26 @@ def _drain(connection: Any, ended: threading.Event) -> None:
 
 def stages(found: Sequence[Event], asked: float, answered: float) -> tuple[Stage, ...]:
     """The stages of a run that was asked and answered at these times (seconds since 1970)."""
-    jobs = _jobs(found)
     of_name: defaultdict[str, list[_Job]] = defaultdict(list)
-    for job in jobs:
-        if job.begin >= asked:
+    for job in _jobs(found):
+        if job.begin >= asked and job.name not in _OTHERS:
             of_name[job.name].append(job)
-    order = sorted(of_name.items(), key=lambda pair: min(job.begin for job in pair[1]))
     made, last = [], asked
-    for name, some in order:
+    for name, some in sorted(of_name.items(), key=lambda pair: _begin(pair[1])):
+        # A job that answers the asker ends after the answer is read.
         end = min(max(job.end for job in some), answered)
         made.append(
             Stage(
                 name=name.removeprefix(_PREFIX),
                 jobs=len(some),
-                begin=min(job.begin for job in some) - asked,
+                begin=_begin(some) - asked,
                 end=end - asked,
                 busy=sum(job.busy for job in some),
                 adds=max(0.0, end - last),
             )
         )
         last = max(last, end)
-    answer = Stage(
-        name="answer", jobs=0, begin=last - asked, end=answered - asked, busy=0.0,
-        adds=max(0.0, answered - last),
-    )  # fmt: skip
-    return (*made, answer)
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,10 @@ class _Job:
     begin: float
     end: float
     busy: float
+
+
+def _begin(jobs: Sequence[_Job]) -> float:
+    return min(job.begin for job in jobs)
 
 
 def _jobs(found: Sequence[Event]) -> Iterator[_Job]:

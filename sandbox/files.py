@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -43,9 +44,16 @@ class Row:
 
     path: str
     created: float
-    deleted: bool = False
+    live: bool = False
     #: Storage names by revision, the first is revision 1.
     revisions: list[str] = field(default_factory=list)
+    #: Revisions that were the present one when the file was deleted: no longer readable.
+    deleted: set[int] = field(default_factory=set)
+
+    @property
+    def parent(self) -> str:
+        """The folder it lies in, with its ending slash."""
+        return self.path.rstrip("/").rpartition("/")[0] + "/"
 
 
 def listed_path(given: str) -> str:
@@ -85,21 +93,25 @@ def storage_name(path: str, revision: int) -> str:
 
 
 class NamespaceFiles:
-    """The files of one namespace."""
+    """The files of one namespace.
 
-    def __init__(self, namespace: str) -> None:
+    `entries` counts the live rows of every folder path over all namespaces of the tenant.
+    """
+
+    def __init__(self, namespace: str, entries: Counter[str]) -> None:
         self.namespace = namespace
-        self._rows: dict[str, Row] = {}
         self.storage: dict[str, Content] = {}
+        self._rows: dict[str, Row] = {}
+        self._entries = entries
 
     def row(self, path: str) -> Row | None:
         """The live row of a listed path."""
         row = self._rows.get(path)
-        return None if row is None or row.deleted else row
+        return row if row is not None and row.live else None
 
     def rows(self) -> list[Row]:
         """All live rows, folders included, sorted by path."""
-        return sorted((row for row in self._rows.values() if not row.deleted), key=_path_of)
+        return sorted((row for row in self._rows.values() if row.live), key=_path_of)
 
     def files(self) -> list[Row]:
         """The live files, sorted by path."""
@@ -107,25 +119,21 @@ class NamespaceFiles:
 
     def children(self, folder: str) -> Iterator[Row]:
         """The live rows directly in a folder, which is given with its ending slash."""
-        for row in self.rows():
-            rest = row.path.removeprefix(folder)
-            if row.path.startswith(folder) and rest and "/" not in rest[:-1]:
-                yield row
+        return (row for row in self.rows() if row.parent == folder)
 
     def content(self, path: str, revision: int | None = None) -> Content | None:
         """The content of a file; None where the file or that revision is absent."""
         row = self.row(path)
         if row is None or not row.revisions:
             return None
-        if revision is None:
-            return self.storage.get(row.revisions[-1])
-        if not 1 <= revision <= len(row.revisions):
+        number = len(row.revisions) if revision is None else revision
+        if not 1 <= number <= len(row.revisions) or number in row.deleted:
             return None
-        return self.storage.get(row.revisions[revision - 1])
+        return self.storage.get(row.revisions[number - 1])
 
     def write(self, path: str, raw: bytes) -> None:
         """Store bytes as the next revision of a listed path, equal or not."""
-        self.make_folders(path)
+        self._make_parents(path)
         row = self._revive(path)
         name = storage_name(path, len(row.revisions) + 1)
         before = self.storage.get(name)
@@ -134,7 +142,7 @@ class NamespaceFiles:
 
         def undo() -> None:
             row.revisions.pop()
-            row.deleted = not row.revisions
+            self._set_live(row, bool(row.revisions))
             self.storage.pop(name)
             if before is not None:
                 self.storage[name] = before
@@ -145,62 +153,65 @@ class NamespaceFiles:
         """Make one folder; those above it are not made, as on the server."""
         self._revive(path + "/")
 
-    def make_folders(self, path: str) -> None:
-        """Make all folders above a path."""
-        parts = path.split("/")[1:-1]
-        for depth in range(len(parts)):
-            self._revive("/" + "/".join(parts[: depth + 1]) + "/")
-
-    def delete(self, path: str) -> None:
-        """Delete a file or a folder with all it holds; absent paths are no error."""
-        folder = path + "/"
-        for row in list(self._rows.values()):
-            if not row.deleted and (row.path in (path, folder) or row.path.startswith(folder)):
-                self._remove(row)
-        self._remove_empty_parents(path)
-
     def blocked_by(self, path: str) -> bool:
         """True where a file stands in the place of one of the path's folders."""
         parts = path.split("/")
         return any(self.row("/".join(parts[:depth])) for depth in range(2, len(parts)))
 
-    def move(self, source: str, target: str) -> None:
-        """Give a file, or all files of a folder, another path; an absent one is no error."""
-        folder = source + "/"
-        for row in self.files():
-            if row.path == source or row.path.startswith(folder):
-                content = self.content(row.path)
-                if content is not None:
-                    self.write(target + row.path.removeprefix(source), content.raw)
-                self._remove(row)
-        self.delete(source)
+    def delete(self, path: str) -> None:
+        """Delete a file or a folder, and the folders above that hold one entry only.
 
-    def _remove_empty_parents(self, path: str) -> None:
+        As on the server the entries of a folder are counted over all namespaces, and nobody asks
+        whether the one entry is the path to be deleted: deleting an absent path deletes its only
+        sibling.
+        """
         parent = path.rpartition("/")[0]
-        while parent:
-            row = self.row(parent + "/")
-            if row is None or any(self.children(parent + "/")):
-                return
-            self._remove(row)
-            parent = parent.rpartition("/")[0]
+        while parent and self._entries[parent + "/"] == 1:
+            path, parent = parent, parent.rpartition("/")[0]
+        for row in list(self._rows.values()):
+            if row.live and (row.path == path or row.path.startswith(path + "/")):
+                self._remove(row)
+
+    def move(self, source: str, target: str) -> None:
+        """Give a file, or a folder with all it holds, another path; an absent one is no error."""
+        self._make_parents(target)
+        for row in self.rows():
+            if row.path == source or row.path.startswith(source + "/"):
+                moved = Row(target + row.path.removeprefix(source), row.created)
+                for number, name in enumerate(row.revisions, 1):
+                    moved.revisions.append(storage_name(moved.path, number))
+                    self.storage[moved.revisions[-1]] = self.storage.pop(name)
+                self._set_live(row, False)
+                self._rows.pop(row.path)
+                self._rows[moved.path] = moved
+                self._set_live(moved, True)
+
+    def _make_parents(self, path: str) -> None:
+        parts = path.split("/")[1:-1]
+        for depth in range(len(parts)):
+            self._revive("/" + "/".join(parts[: depth + 1]) + "/")
 
     def _remove(self, row: Row) -> None:
-        row.deleted = True
-        note(f"file {self.namespace}{row.path}", _undelete(row))
+        self._set_live(row, False)
+        number = len(row.revisions)
+        row.deleted.add(number)
+
+        def undo() -> None:
+            row.deleted.discard(number)
+            self._set_live(row, True)
+
+        note(f"file {self.namespace}{row.path}", undo)
 
     def _revive(self, path: str) -> Row:
         row = self._rows.setdefault(path, Row(path, time.time()))
-        if row.deleted:
-            row.deleted = False
+        self._set_live(row, True)
         return row
+
+    def _set_live(self, row: Row, live: bool) -> None:
+        if row.live != live:
+            row.live = live
+            self._entries[row.parent] += 1 if live else -1
 
 
 def _path_of(row: Row) -> str:
     return row.path
-
-
-def _undelete(row: Row) -> Callable[[], None]:
-    def undo() -> None:
-        row.deleted = False
-
-    return undo

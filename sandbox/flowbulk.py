@@ -17,7 +17,7 @@ from .call import Call, json_answer
 from .errors import EmptyError, illegal_argument, internal
 from .flowmodel import Model, RejectedTextError, plugins_of, read_flow
 from .flowtext import scalar
-from .flowwrite import store
+from .flowwrite import place_of, store
 from .multipart import required_part
 from .routing import Router
 from .validation import check_model, replaced_types, split_documents, validation_text
@@ -78,11 +78,11 @@ async def _store_entry(call: Call, source: str) -> bool:
         return False
     if model.get("id") is None or model.get("namespace") is None:
         return False
-    namespace, flow_id = scalar(model["namespace"]), scalar(model["id"])
+    namespace, flow_id = place_of(source, model)
     if not call.login.sees(namespace) or len(flow_id) > MAX_ID:
         return False
     known = call.tenant.flows.live(namespace, flow_id) is not None
-    if known and check_model(model, catalogue):
+    if known and (check_model(model, catalogue) or scalar(model["id"]) != flow_id):
         return False
     await store(call, namespace, flow_id, source, model)
     return True

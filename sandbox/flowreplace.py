@@ -17,7 +17,7 @@ from .flowmodel import Model
 from .flows import StoredFlow
 from .flowtext import scalar
 from .flowview import flow_json
-from .flowwrite import guard, read_or_refuse, refuse_broken_model, store
+from .flowwrite import guard, place_of, read_or_refuse, refuse_broken_model, store
 from .routing import Router
 
 
@@ -72,7 +72,7 @@ async def _replace(call: Call, texts: list[str], belongs: Callable[[str], bool])
     catalogue = call.world.catalogue
     shown: list[dict[str, Any]] = [flow_json(flow, catalogue, source=True) for flow in gone]
     for text, model in models:
-        stored = await store(call, scalar(model["namespace"]), scalar(model["id"]), text, model)
+        stored = await store(call, *place_of(text, model), text, model)
         shown.append(flow_json(stored, catalogue, source=True, fresh=True))
     return json_answer(shown)
 

@@ -31,7 +31,6 @@ _FLOAT = re.compile(
 )
 
 _IDENTITY = re.compile(r"^(id|namespace):[ \t]*([A-Za-z][A-Za-z0-9._-]*)[ \t\r]*$", re.MULTILINE)
-_TYPED_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
 _REVISION_LINE = re.compile(r"^revision: \d+\n?", re.MULTILINE)
 
 
@@ -147,25 +146,38 @@ def scalar(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The namespace and id that a flow's text gives."""
+    """The namespace and id under which a flow's text is stored."""
 
     namespace: str
     id: str
 
 
 def identity_of(source: str) -> Identity | None:
-    """The identity in a flow's text, or None where it gives none."""
+    """The identity in a flow's text, or None where it gives none.
+
+    It is the raw text of the scalars: `id: yes` is stored under `yes`, although it is answered as
+    `true`.
+    """
     found = _IDENTITY.findall(source)
     named = dict(found)
-    if len(found) == len(named) == 2 and not _TYPED_WORDS & {one.lower() for one in named.values()}:
+    if len(found) == len(named) == 2 and "null" not in named.values():
         return Identity(named["namespace"], named["id"])
     try:
-        model = load_yaml(source)
-    except UnreadableTextError:
+        node = yaml.compose(source.removeprefix("\ufeff"), LenientLoader)
+    except yaml.YAMLError:
         return None
-    if not isinstance(model, dict) or model.get("id") is None or model.get("namespace") is None:
+    named = _scalars(node) if isinstance(node, yaml.MappingNode) else {}
+    if "id" not in named or "namespace" not in named:
         return None
-    return Identity(scalar(model["namespace"]), scalar(model["id"]))
+    return Identity(named["namespace"], named["id"])
+
+
+def _scalars(node: yaml.MappingNode) -> dict[str, str]:
+    return {
+        key.value: value.value
+        for key, value in node.value
+        if isinstance(value, yaml.ScalarNode) and value.tag != "tag:yaml.org,2002:null"
+    }
 
 
 def without_revision(source: str) -> str:

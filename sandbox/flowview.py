@@ -8,7 +8,7 @@ from .catalogue import Catalogue
 from .filters import labels_json
 from .flowmodel import Model, missing_plugin, unresolved
 from .flows import Revision, StoredFlow, iso
-from .flowtext import UnreadableTextError, load_yaml
+from .flowtext import UnreadableTextError, load_yaml, scalar
 
 #: Fields of the text that the server answers from its own records.
 _OWN = ("id", "namespace", "revision", "deleted", "updated", "tenantId", "source", "draft")
@@ -28,7 +28,8 @@ def flow_json(
     if lacking is not None:
         return _broken(flow, unresolved(lacking, "Flow"))
     shown: dict[str, Any] = {
-        "id": flow.id,
+        # The value of the scalar, which is not always the id it is stored under.
+        "id": scalar(model["id"]) if fresh and "id" in model else flow.id,
         "namespace": flow.namespace,
         "revision": revision.number,
     }

@@ -17,7 +17,7 @@ from .errors import (
 )
 from .flowmodel import Model, RejectedTextError, read_flow
 from .flows import Revision, StoredFlow
-from .flowtext import scalar
+from .flowtext import identity_of, scalar
 from .settings import Dialect
 from .validation import check_model
 
@@ -34,6 +34,14 @@ def read_or_refuse(call: Call, source: str) -> Model:
         return read_flow(source, call.world.catalogue)
     except RejectedTextError as error:
         raise refusal(error) from error
+
+
+def place_of(source: str, model: Model) -> tuple[str, str]:
+    """The namespace and id under which a text is stored."""
+    identity = identity_of(source)
+    if identity is None:
+        return scalar(model["namespace"]), scalar(model["id"])
+    return identity.namespace, identity.id
 
 
 def refusal(error: RejectedTextError) -> ApiError:
@@ -60,7 +68,7 @@ async def create(call: Call, source: str) -> StoredFlow:
         return _create_draft(call, source)
     model = read_or_refuse(call, source)
     refuse_broken_model(call, model)
-    namespace, flow_id = scalar(model["namespace"]), scalar(model["id"])
+    namespace, flow_id = place_of(source, model)
     guard(call, namespace)
     if call.tenant.flows.live(namespace, flow_id) is not None:
         raise invalid_field("flow.id", "Flow id already exists")

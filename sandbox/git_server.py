@@ -42,14 +42,20 @@ class Request:
 
 
 class GitServer:
-    """Serves the bare repositories below `root` on 127.0.0.1, from `start` to `stop`.
+    """Serves the bare repositories below `root`, from `start` to `stop`; on 127.0.0.1 unless told.
 
     With `user` and `token` every request needs Basic login. The fault attributes may be set at
     any time and hold until they are set back.
     """
 
     def __init__(
-        self, root: Path, *, user: str = "git", token: str | None = None, port: int = 0
+        self,
+        root: Path,
+        *,
+        user: str = "git",
+        token: str | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         self.root, self.user, self.token = root, user, token
         self.requests: list[Request] = []
@@ -69,7 +75,7 @@ class GitServer:
         self.waiting = 0
         self._resumed = threading.Event()
         root.mkdir(parents=True, exist_ok=True)
-        self._http = _Server(("127.0.0.1", port), _Handler)
+        self._http = _Server((host, port), _Handler)
         self._http.git = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
@@ -343,9 +349,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("root", type=Path)
     parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--create", action="append", default=[], help="a repository to make")
     options = parser.parse_args()
-    with GitServer(options.root, port=options.port) as server:
+    with GitServer(options.root, port=options.port, host=options.host) as server:
         for name in options.create:
             server.create(name)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from .catalogue import Catalogue
@@ -25,12 +26,14 @@ class Tenant:
     #: Namespaces that were created by name (EE).
     created_namespaces: set[str] = field(default_factory=set)
     _files: dict[str, NamespaceFiles] = field(default_factory=dict)
+    #: Live entries by folder path, over all namespaces.
+    _entries: Counter[str] = field(default_factory=Counter)
 
     def files(self, namespace: str) -> NamespaceFiles:
         """The files of a namespace, empty where there are none."""
         found = self._files.get(namespace)
         if found is None:
-            found = self._files[namespace] = NamespaceFiles(namespace)
+            found = self._files[namespace] = NamespaceFiles(namespace, self._entries)
         return found
 
     def all_files(self) -> list[NamespaceFiles]:

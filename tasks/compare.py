@@ -1,8 +1,27 @@
-"""Source, target, base: what differs, and why? The decision table, without any policy."""
+"""Source, target, base: what differs, and why? The decision table, without any policy.
+
+S, T and B are the digests of one name; – is absent, ? a part that no run which may delete has
+settled yet. Where the base knows a name of such a part, adds and updates use it, which can only
+find more conflicts; a deletion there is always row 8.
+
+    row  S  T  B       action  cause
+    1    =  =  any     none, the digest becomes the base
+    2    s  –  – or ?  ADD     NEW
+    3    s  –  =s      ADD     DRIFT
+    4    s  –  ≠s      ADD     BOTH_MOVED
+    5    –  t  =t      DELETE  REMOVED_IN_SOURCE
+    6    –  t  ≠t      DELETE  BOTH_MOVED
+    7    –  t  –       DELETE  NEVER_IN_SOURCE
+    8    –  t  ?       DELETE  FIRST_CONTACT
+    9    s  t  =t      UPDATE  CHANGED
+    10   s  t  =s      UPDATE  DRIFT
+    11   s  t  other   UPDATE  BOTH_MOVED
+    12   s  t  ?       UPDATE  FIRST_CONTACT
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from tasks.artifacts import Snapshot
@@ -50,15 +69,26 @@ class Compared:
 
 def compare(source: Snapshot, target: Snapshot, base: Base) -> Compared:
     """Compares one part. Names that either side withholds are not looked at."""
-    names = {*source.entries, *target.entries} - source.withheld - target.withheld
+    withheld = source.withheld | target.withheld
+    names = {*source.entries, *target.entries}
     differences, equal = [], {}
-    for name in sorted(names):
+    for name in sorted(one for one in names if not is_withheld(one, withheld)):
         held, holds = _digest(source, name), _digest(target, name)
         if held == holds and held is not None:
             equal[name] = held
         else:
             differences.append(_difference(name, held, holds, base))
     return Compared(differences=tuple(differences), equal=equal)
+
+
+def is_withheld(name: str, withheld: Collection[str]) -> bool:
+    """Whether a name is withheld: itself, by `folder/` for all below a folder, or by `/` for the
+    whole part."""
+    if not withheld:
+        return False
+    parts = name.split("/")
+    folders = ("/".join(parts[:depth]) + "/" for depth in range(1, len(parts)))
+    return "/" in withheld or name in withheld or any(one in withheld for one in folders)
 
 
 def _digest(snapshot: Snapshot, name: str) -> str | None:

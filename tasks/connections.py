@@ -17,7 +17,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 class Secret(Record, use_attribute_docstrings=True):
     """A reference to a secret: `{env: NAME}` or `{file: PATH}`, read where it is used."""
 
-    env: Text | None = None
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of an environment variable of the worker."""
     file: Text | None = None
     """Path of a file on the worker's disk."""

@@ -9,19 +9,20 @@ from tasks.artifacts import Kind
 from tasks.partplan import PartPlan
 from tasks.plan import Action, Cause, Change, Held
 from tasks.problems import Code, Problem
-from tasks.requests import DeletionBudget, OnConflict, Sync
+from tasks.requests import DeletionBudget, OnConflict, Side, Sync
 
 
 def guards(task: Sync, changes: Sequence[Change], parts: Sequence[PartPlan]) -> list[Problem]:
     """Why a person must agree before this is written; empty = nobody needs to.
 
-    Moves do not count as deletions, and what is held back counts for nothing.
+    The budget does not count moves, whose text stays; what is held back counts for nothing.
     """
-    deleted = [one for one in changes if one.action is Action.DELETE and one.moved_to is None]
-    figure = sum(one.action is Action.DELETE for one in changes)
+    deleted = [one for one in changes if one.action is Action.DELETE]
+    figure = len(deleted)
+    gone = [one for one in deleted if one.moved_to is None]
     found = [
-        *_over_budget(task.deletion_budget, deleted, parts),
-        *_emptied(task.deletion_budget, deleted, parts),
+        *_over_budget(task.deletion_budget, gone, parts),
+        *_emptied(task.deletion_budget, changes, parts),
     ]
     if task.first_contact == "ASK":
         found += _first_contact(deleted)
@@ -56,9 +57,13 @@ def trips(budget: DeletionBudget, number: int, of: int) -> bool:
 
 
 def _emptied(
-    budget: DeletionBudget, deleted: Sequence[Change], parts: Sequence[PartPlan]
+    budget: DeletionBudget, changes: Sequence[Change], parts: Sequence[PartPlan]
 ) -> list[Problem]:
-    numbers = Counter(one.namespace for one in deleted)
+    """Namespaces that nothing is left of, though not all of it moved elsewhere."""
+    leaving = Counter(one.namespace for one in changes if one.action is Action.DELETE)
+    moving = Counter(
+        one.namespace for one in changes if one.action is Action.DELETE and one.moved_to is not None
+    )
     held: Counter[str] = Counter()
     for part in parts:
         held[part.namespace] += part.target_count
@@ -68,8 +73,8 @@ def _emptied(
             where=namespace,
             message=f"all {number} artifacts of {namespace} would be deleted",
         )
-        for namespace, number in sorted(numbers.items())
-        if number > budget.free and number >= held[namespace]
+        for namespace, number in sorted(leaving.items())
+        if number - moving[namespace] > budget.free and number >= held[namespace]
     ]
 
 
@@ -104,19 +109,26 @@ def _refusal(change: Change, code: Code, message: str) -> Problem:
 
 
 def _empty_source(task: Sync, parts: Sequence[PartPlan]) -> list[Problem]:
-    """A source with nothing of any kind in scope, where it was read whole."""
+    """A side that is the truth for some kinds, was read whole, and holds nothing of any of them
+    while the other side does."""
     if task.allow_empty or any(part.unread is not None for part in parts):
         return []
-    if any(part.source_count for part in parts) or not any(part.target_count for part in parts):
-        return []
-    place = f"{task.source_of_truth}"
-    if task.source_of_truth == "GIT":
-        place = f"{task.git_directory or 'the root'} of branch {task.branch}"
+    sources = {side: [one for one in parts if task.source(one.kind) is side] for side in Side}
+    return [
+        _empty(task, side)
+        for side, found in sources.items()
+        if any(one.target_count for one in found) and not any(one.source_count for one in found)
+    ]
+
+
+def _empty(task: Sync, side: Side) -> Problem:
+    place = f"{task.git_directory or 'the root'} of branch {task.branch}"
+    place = place if side is Side.GIT else "Kestra"
     message = (
         f"the source ({place}) holds nothing of any kind in scope, the target does; check "
         "gitDirectory and branch, or allow it with allowEmpty"
     )
-    return [Problem(code=Code.EMPTY_SOURCE, where=place, message=message, fatal=True)]
+    return Problem(code=Code.EMPTY_SOURCE, where=place, message=message, fatal=True)
 
 
 def held_unread(changes: Sequence[Change], parts: Sequence[PartPlan]) -> tuple[Change, ...]:

@@ -15,8 +15,6 @@ from tasks.visible import visible_line
 IGNORE_FILE = ".kestraignore"
 #: More than any ignore file of people has; each pattern is tried on each path.
 MAX_PATTERNS = 1000
-#: `**` in one pattern: each one multiplies the work by the depth of the path.
-MAX_SPANS = 2
 #: `a**/b` and `***/b`: only `**` between slashes has one clear meaning.
 _GLUED = re.compile(r"(?:[^/!]\*\*+|\*\*\*+|\*\*[^/*]+|\*\*/)/")
 
@@ -32,6 +30,8 @@ _ENDS = (
     ("(?P<ps_d>/)", "/"),
     ("/", "/.+"),
 )
+#: `**/` at the beginning, and `/**` before a slash.
+_LEADING_SPAN, _SPAN = "^(?:.+/)?", "(?:/.+)?"
 #: Its short forms for `**`, `**/` and `*/**`.
 _WHOLE = {".": ".+", "(?P<ps_d>/)": ".+/", "/": ".+/.+"}
 
@@ -90,8 +90,6 @@ def _patterns(text: bytes) -> tuple[_Pattern, ...]:
 
 def _pattern(line: str, at: int) -> _Pattern | None:
     place = f"{IGNORE_FILE} line {at}: {visible_line(line)[:80]}"
-    if line.count("**") > MAX_SPANS:
-        raise Unsafe(f"{place}: more than {MAX_SPANS} `**`; split the pattern")
     if _GLUED.search(line):
         raise Unsafe(f"{place}: git reads `**` beside other characters oddly; write `*` or `**/`")
     if "[:" in line:
@@ -110,12 +108,18 @@ def _pattern(line: str, at: int) -> _Pattern | None:
 def _bounded(regex: str) -> str:
     """An expression of pathspec for a whole path that cannot backtrack without end.
 
-    Of what stands between two stars the first place where it fits is as good as any later one,
-    so it is matched once and never tried again (`*a*a*a*a*b`).
+    Of what stands between two stars, or between two `**`, the first place where it fits is as
+    good as any later one, so it is matched once and never tried again (`*a*a*a*a*b`).
     """
     if regex in _WHOLE:
         return _WHOLE[regex]
     regex = _NOT_ONE_OF.sub(lambda found: found[1] or "[^/", regex)
     regex = _STAR_CHUNK.sub(r"(?>[^/]*?\1)", regex)
     end, whole = next((end, whole) for end, whole in _ENDS if regex.endswith(end))
-    return regex.removesuffix(end) + whole
+    first, *more = (regex.removesuffix(end) + whole).split(_SPAN)
+    if not more:
+        return first
+    if first.startswith(_LEADING_SPAN):
+        first = f"^(?>(?:.+?/)??{first.removeprefix(_LEADING_SPAN)}(?=/))"
+    inner = "".join(f"(?>(?:/.+?)??{chunk}(?=/))" for chunk in more[:-1])
+    return f"{first}{inner}{_SPAN}{more[-1]}"

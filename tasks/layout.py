@@ -174,11 +174,6 @@ class SyncLayout:
         """The folder of a part: what lies below it belongs to the part, if its name says so."""
         return self._join(part.namespace, _FOLDERS[part.kind])
 
-    def rest(self, part: Part, path: str) -> str | None:
-        """The path below the folder of a part; None for the folder itself and what is not in it."""
-        folder = self.folder(part) + "/"
-        return path.removeprefix(folder) if path.startswith(folder) else None
-
     def place(self, path: str) -> Place | None:
         """The part that a file of the repository belongs to; None = foreign, never touched.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from tasks.artifacts import Entry, Part, Snapshot
+from tasks.compare import is_withheld
 from tasks.plan import Change
 from tasks.problems import Problem
 from tasks.record import Record
@@ -27,7 +28,7 @@ def look(change: Change, source: Snapshot, target: Snapshot) -> Verdict:
 
     A name that is withheld now (two files with one id, a draft, ignored) has moved.
     """
-    if change.name in source.withheld or change.name in target.withheld:
+    if is_withheld(change.name, source.withheld | target.withheld):
         return Verdict.STALE
     source_now, target_now = _digest(source, change.name), _digest(target, change.name)
     if target_now == change.after:

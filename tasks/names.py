@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from tasks.visible import visible_line
+
 #: Longer names are not compared: the comparison is quadratic in their length.
 _LONGEST = 100
 
 
 def printable(name: str) -> str:
-    """A name as it is safe to show: no control characters, at most 60 characters."""
-    shown = name if name.isprintable() else ascii(name)[1:-1]
+    """A name of the configuration as it is safe to show, cut after 60 characters."""
+    shown = visible_line(name)
     return shown if len(shown) <= 60 else f"{shown[:60]}…"
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 
+from tasks.lines import Edit, edits, split_lines
 from tasks.plan import Change
 from tasks.visible import visible
 
@@ -13,12 +12,6 @@ from tasks.visible import visible
 CONTEXT = 3
 #: Bytes of either text; of bigger ones a patch gives only the counts.
 MAX_SHOWN = 1024 * 1024
-#: Equal pairs of lines between which the shortest difference is looked for (well under a second);
-#: texts with more are shown as replaced from the first to the last line that differs.
-MAX_PAIRS = 100_000
-
-#: From and to in the old lines, from and to in the new lines; never empty on both sides.
-_Edit = tuple[int, int, int, int]
 
 
 def is_text(content: bytes) -> bool:
@@ -36,10 +29,9 @@ def line_counts(before: bytes | None, after: bytes | None) -> tuple[int | None, 
     """Lines added and removed; (None, None) where either is no text. None = absent."""
     if not is_text(before or b"") or not is_text(after or b""):
         return None, None
-    edits = _edits(_lines(before), _lines(after))
-    return sum(end - start for *_, start, end in edits), sum(
-        end - start for start, end, *_ in edits
-    )
+    found = edits(split_lines(before), split_lines(after))
+    added = sum(edit[3] - edit[2] for edit in found)
+    return added, sum(edit[1] - edit[0] for edit in found)
 
 
 def patch(change: Change, before: bytes | None, after: bytes | None) -> bytes:
@@ -48,29 +40,23 @@ def patch(change: Change, before: bytes | None, after: bytes | None) -> bytes:
     Bytes that are no text, and texts above `MAX_SHOWN`, are named without their lines.
     """
     old, new = _quoted(f"a/{change.path}"), _quoted(f"b/{change.path}")
-    head = [b"diff --git %s %s\n" % (old, new)]
+    head = b"diff --git %s %s\n" % (old, new)
     if before is None:
-        head.append(b"new file mode %s\n" % change.mode.encode())
+        head, old = head + b"new file mode %s\n" % change.mode.encode(), b"/dev/null"
     if after is None:
-        head.append(b"deleted file mode %s\n" % change.mode.encode())
-    old, new = (b"/dev/null" if before is None else old), (b"/dev/null" if after is None else new)
+        head, new = head + b"deleted file mode %s\n" % change.mode.encode(), b"/dev/null"
+    return head + _body(old, new, before, after)
+
+
+def _body(old: bytes, new: bytes, before: bytes | None, after: bytes | None) -> bytes:
     added, removed = line_counts(before, after)
     if added is None or removed is None:
-        return b"".join((*head, b"Binary files %s and %s differ\n" % (old, new)))
+        return b"Binary files %s and %s differ\n" % (old, new)
     if max(len(before or b""), len(after or b"")) > MAX_SHOWN:
-        return b"".join(
-            (
-                *head,
-                b"Big files %s and %s differ: " % (old, new),
-                b"+%d -%d lines\n" % (added, removed),
-            )
-        )
-    hunks = b"".join(_hunks(_lines(before), _lines(after)))
-    if not hunks:
-        return b"".join(head)
-    return b"".join(
-        (*head, b"--- %s%s\n" % (old, _tab(old)), b"+++ %s%s\n" % (new, _tab(new)), hunks)
-    )
+        return b"Big files %s and %s differ: +%d -%d lines\n" % (old, new, added, removed)
+    hunks = b"".join(_hunks(split_lines(before), split_lines(after)))
+    names = b"--- %s%s\n+++ %s%s\n" % (old, _tab(old), new, _tab(new))
+    return names + hunks if hunks else b""
 
 
 def shown(patch_text: bytes) -> str:
@@ -78,41 +64,8 @@ def shown(patch_text: bytes) -> str:
     return visible(patch_text.decode("utf-8", "replace"))
 
 
-def _lines(content: bytes | None) -> list[bytes]:
-    lines = (content or b"").split(b"\n")
-    last = lines.pop()
-    return [line + b"\n" for line in lines] + ([last] if last else [])
-
-
-def _edits(old: Sequence[bytes], new: Sequence[bytes]) -> list[_Edit]:
-    """What differs, in order, between equal runs of lines."""
-    start = _equal_run(old, new)
-    tail = _equal_run(old[start:][::-1], new[start:][::-1])
-    ours, theirs = old[start : len(old) - tail], new[start : len(new) - tail]
-    if not ours and not theirs:
-        return []
-    if _pairs(ours, theirs) > MAX_PAIRS:
-        return [(start, start + len(ours), start, start + len(theirs))]
-    opcodes = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
-    return [
-        (start + old_from, start + old_to, start + new_from, start + new_to)
-        for tag, old_from, old_to, new_from, new_to in opcodes
-        if tag != "equal"
-    ]
-
-
-def _equal_run(old: Sequence[bytes], new: Sequence[bytes]) -> int:
-    pairs = enumerate(zip(old, new, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(old), len(new)))
-
-
-def _pairs(old: Sequence[bytes], new: Sequence[bytes]) -> int:
-    counts, others = Counter(old), Counter(new)
-    return sum(count * others[line] for line, count in counts.items())
-
-
 def _hunks(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
-    for group in _groups(_edits(old, new)):
+    for group in _groups(edits(old, new)):
         first, last = group[0], group[-1]
         old_from, new_from = max(first[0] - CONTEXT, 0), max(first[2] - CONTEXT, 0)
         # Above the first edit both texts are equal, so both begin equally far above it.
@@ -128,10 +81,10 @@ def _hunks(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
         yield from (_line(b" ", line) for line in old[at:old_to])
 
 
-def _groups(edits: Sequence[_Edit]) -> Iterator[list[_Edit]]:
+def _groups(found: Sequence[Edit]) -> Iterator[list[Edit]]:
     """Edits whose surroundings touch are shown together."""
-    group: list[_Edit] = []
-    for edit in edits:
+    group: list[Edit] = []
+    for edit in found:
         if group and edit[0] - group[-1][1] > 2 * CONTEXT:
             yield group
             group = []

@@ -4,38 +4,60 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from tasks.artifacts import Entry, Kind, Part, Snapshot, blob_oid, digest
+from tasks.artifacts import GLOBAL, Entry, Kind, Part, Snapshot, blob_oid, digest
 from tasks.identity import possible_ids, read_identity
-from tasks.layout import check_path, held_name, kestra_name, stem
+from tasks.layout import (
+    MAX_PATH,
+    check_namespace,
+    check_path,
+    held_name,
+    kestra_name,
+    stem,
+)
 from tasks.problems import Code, Problem
 from tasks.visible import visible_line
 
-#: Path below the repository root, mode and blob id of one file in Git.
+#: Path below the repository root, mode and blob id of one entry in Git.
 GitFile = tuple[str, str, str]
 #: The bytes of blobs by id.
 Read = Callable[[Collection[str]], Mapping[str, bytes]]
 
+#: In `withheld`, the whole part; `folder/` there stands for every name below a folder.
+EVERYTHING = "/"
 _FILE_MODES = {"100644", "100755"}
+#: Bytes of a name that leave room for the folders above it in a path of Git.
+_MAX_NAME = MAX_PATH // 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """An artifact that cannot take part: why, and every name that it may stand for."""
+
+    problem: Problem
+    names: frozenset[str]
 
 
 def kestra(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = ()) -> Snapshot:
     """A part as Kestra holds it: name as the server lists it → bytes.
 
-    Drafts are neither exported nor overwritten; a file whose name the server lists but cannot
-    hold (`#`, `%xx`) shares its content with others, so it is left alone.
+    Drafts are neither exported nor overwritten. A file whose name the server lists but cannot
+    hold (`#`, `%xx`) shares its content with others, and a name that cannot be a path in Git is
+    never written there: such artifacts are left alone.
     """
-    entries, problems, withheld = {}, [], set(drafts)
-    for name, content in sorted(contents.items()):
-        reason = held_name(name) if part.kind is Kind.FILE else None
-        if reason is not None:
-            problems.append(_not_held(part, name, reason))
-            withheld.add(name)
-        elif name not in withheld:
-            entries[name] = Entry(
-                digest=digest(part.kind, content), oid=blob_oid(content), path=name
-            )
-    return Snapshot(entries=entries, problems=tuple(problems), withheld=frozenset(withheld))
+    if part.namespace != GLOBAL and contents and (reason := check_namespace(part.namespace)):
+        problem = _problem(Code.UNSAFE_PATH, f"namespace {part.namespace}", f"left alone: {reason}")
+        return Snapshot(problems=(problem,), withheld=frozenset({EVERYTHING}))
+    refused = [one for name in sorted(contents) if (one := _unfit(part, name))]
+    withheld = frozenset(drafts).union(*(one.names for one in refused))
+    entries = {
+        name: Entry(digest=digest(part.kind, content), oid=blob_oid(content), path=name)
+        for name, content in sorted(contents.items())
+        if name not in withheld
+    }
+    problems = tuple(one.problem for one in refused)
+    return Snapshot(entries=entries, problems=problems, withheld=withheld)
 
 
 def git(
@@ -43,32 +65,62 @@ def git(
 ) -> Snapshot:
     """A part as a commit holds it.
 
-    `folder` is the folder of the part, `known` the names of texts by blob id that Kestra holds in
-    this part: equal blobs say the same, so they are not read. Namespace files are never read.
+    `files` are the entries at and below `folder`, the folder of the part; `known` holds the ids
+    of texts by blob id that Kestra holds in this part: equal blobs say the same, so their
+    identity is not read. Namespace files are never read.
+
+    Two files of one id, and a text that names another namespace than its folder, are fatal; the
+    other problems concern one file alone. A link in the place of the folder hides the whole part.
     """
-    odd = [(path, reason) for path, mode, _ in files if (reason := _odd(path, mode))]
-    paths = {path for path, _ in odd}
-    plain = [file for file in files if file[0] not in paths]
-    problems = [
-        _problem(Code.UNSAFE_PATH, path, f"{reason}; it is left alone", fatal=False)
-        for path, reason in odd
-    ]
-    withheld = {_promised(part, folder, path) for path, _ in odd}
+    outside = [path for path, _, _ in files if not path.startswith(f"{folder}/")]
+    if outside:
+        message = "no folder, but a link or a file; nothing is read or written behind it"
+        problems = tuple(_problem(Code.UNSAFE_PATH, path, message) for path in outside)
+        return Snapshot(problems=problems, withheld=frozenset({EVERYTHING}))
+    refused: list[_Refused] = []
+    plain: list[GitFile] = []
+    for file in sorted(files):
+        odd = _odd(part, folder, file)
+        refused += [odd] if odd else []
+        plain += [] if odd else [file]
     if part.kind is Kind.FILE:
-        found = _files(part, folder, plain)
+        entries, more = _files(part, folder, plain)
     else:
-        found = _texts(part, plain, known, read)
+        entries, more = _texts(part, plain, known, read)
+    withheld = frozenset[str]().union(*(one.names for one in (*refused, *more)))
     return Snapshot(
-        entries=found.entries,
-        problems=(*problems, *found.problems),
-        withheld=found.withheld | withheld,
+        entries={name: entry for name, entry in entries.items() if name not in withheld},
+        problems=tuple(one.problem for one in (*refused, *more)),
+        withheld=withheld,
     )
 
 
-def _odd(path: str, mode: str) -> str | None:
+def _unfit(part: Part, name: str) -> _Refused | None:
+    where = f"Kestra, {part}: {name}"
+    if part.kind is Kind.FILE and (reason := held_name(name)):
+        return _not_held(where, reason, name)
+    if part.kind is not Kind.FILE and "/" in name:
+        reason = "an id with a slash cannot be a file name"
+    elif len(name.encode("utf-8", "surrogateescape")) > _MAX_NAME:
+        reason = f"it is longer than {_MAX_NAME} bytes"
+    else:
+        reason = check_path(name if part.kind is Kind.FILE else f"{name}.yaml") or ""
+    message = f"left alone, it cannot be a file in Git: {reason}; rename it to sync it"
+    return _refused(Code.UNSAFE_PATH, where, message, name) if reason else None
+
+
+def _odd(part: Part, folder: str, file: GitFile) -> _Refused | None:
+    path, mode, _ = file
     if mode not in _FILE_MODES:
-        return "it is a symbolic link or a submodule"
-    return check_path(path)
+        reason: str | None = "a symbolic link or a submodule is never followed"
+    else:
+        reason = check_path(path)
+    if reason is None:
+        return None
+    name = _promised(part, folder, path)
+    # What lies behind a link is unknown, so nothing below its name is missing.
+    names = (name, f"{name}/") if part.kind is Kind.FILE else (name,)
+    return _refused(Code.UNSAFE_PATH, path, f"left alone: {reason}", *names)
 
 
 def _promised(part: Part, folder: str, path: str) -> str:
@@ -77,86 +129,94 @@ def _promised(part: Part, folder: str, path: str) -> str:
     return kestra_name(rest) if part.kind is Kind.FILE else stem(rest)
 
 
-def _files(part: Part, folder: str, files: Iterable[GitFile]) -> Snapshot:
+def _files(
+    part: Part, folder: str, files: Iterable[GitFile]
+) -> tuple[dict[str, Entry], list[_Refused]]:
     by_name: dict[str, list[GitFile]] = defaultdict(list)
     for file in files:
         by_name[_promised(part, folder, file[0])].append(file)
-    entries, problems, withheld = {}, [], set()
-    for name, same in sorted(by_name.items()):
-        reason = held_name(name)
-        if reason is not None:
-            problems.append(_not_held(part, name, reason))
+    entries: dict[str, Entry] = {}
+    refused: list[_Refused] = []
+    for name, same in by_name.items():
+        path, mode, oid = same[0]
+        if reason := held_name(name):
+            refused.append(_not_held(path, reason, name))
         elif len(same) > 1:
-            paths = ", ".join(sorted(path for path, _, _ in same))
-            message = f"Kestra holds {paths} under one name; rename one of them"
-            problems.append(_problem(Code.NAME_CLASH, same[0][0], message, fatal=False))
+            paths = " and ".join(one[0] for one in same)
+            message = f"Kestra holds {paths} under one name, {name}; rename one of them"
+            refused.append(_refused(Code.NAME_CLASH, path, message, name))
         else:
-            path, mode, oid = same[0]
             entries[name] = Entry(digest=oid, oid=oid, path=path, mode=mode)
-            continue
-        withheld.add(name)
-    return Snapshot(entries=entries, problems=tuple(problems), withheld=frozenset(withheld))
+    return entries, refused
 
 
-def _texts(part: Part, files: Sequence[GitFile], known: Mapping[str, str], read: Read) -> Snapshot:
-    texts = read([oid for _, _, oid in files])
+def _texts(
+    part: Part, files: Sequence[GitFile], known: Mapping[str, str], read: Read
+) -> tuple[dict[str, Entry], list[_Refused]]:
+    texts = read([oid for _, _, oid in files]) if files else {}
     by_id: dict[str, list[GitFile]] = defaultdict(list)
-    problems: list[Problem] = []
-    withheld: set[str] = set()
+    refused: list[_Refused] = []
     for file in files:
-        path, _, oid = file
-        name = known.get(oid)
-        if name is None:
-            name, problem = _identify(part, path, texts[oid])
-            if problem is not None:
-                problems.append(problem)
-                withheld |= {stem(path), *possible_ids(texts[oid]), *([name] if name else [])}
-                continue
-        by_id[name or ""].append(file)
-    twice = {name for name, same in by_id.items() if len(same) > 1}
-    problems += [_duplicate(part, name, by_id[name]) for name in sorted(twice)]
+        found = known.get(file[2]) or _identify(part, file[0], texts[file[2]])
+        if isinstance(found, str):
+            by_id[found].append(file)
+        else:
+            refused.append(found)
+    for name, same in by_id.items():
+        if len(same) > 1:
+            refused.append(_duplicate(part, name, [path for path, _, _ in same]))
     entries = {
-        name: Entry(
-            digest=digest(part.kind, texts[same[0][2]]),
-            oid=same[0][2],
-            path=same[0][0],
-            mode=same[0][1],
-        )
-        for name, same in sorted(by_id.items())
-        if name not in twice | withheld
+        name: Entry(digest=digest(part.kind, texts[oid]), oid=oid, path=path, mode=mode)
+        for name, same in by_id.items()
+        for path, mode, oid in same[:1]
     }
-    return Snapshot(entries=entries, problems=tuple(problems), withheld=frozenset(withheld | twice))
+    return entries, refused
 
 
-def _identify(part: Part, path: str, text: bytes) -> tuple[str | None, Problem | None]:
+def _identify(part: Part, path: str, text: bytes) -> str | _Refused:
     """The id in a text, or why it cannot take part."""
     identity = read_identity(text)
+    names = {stem(path), *filter(None, [identity.id])}
+    if not _is_utf8(text):
+        message = "left alone: the text is not UTF-8; save it as UTF-8"
+        return _refused(Code.NO_ID, path, message, *names, *possible_ids(text))
     if identity.id is None:
-        message = "no id can be read from the text; write one `id:` line, or mend the YAML above it"
-        return None, _problem(Code.NO_ID, path, message, fatal=False)
-    if part.kind is Kind.FLOW and identity.namespace != part.namespace:
-        said = visible_line(identity.namespace or "no namespace")
         message = (
-            f"the text says {said}, the folder says {part.namespace}; move the file or change "
-            "its namespace"
+            "left alone: no id can be read from the text; write one `id:` line, or mend the YAML "
+            "above it"
         )
-        return identity.id, _problem(Code.WRONG_NAMESPACE, path, message, fatal=True)
-    return identity.id, None
+        return _refused(Code.NO_ID, path, message, *names, *possible_ids(text))
+    if part.kind is Kind.FLOW and identity.namespace != part.namespace:
+        message = (
+            f"the text says {identity.namespace or 'no namespace'}, the folder says "
+            f"{part.namespace}; move the file or change its namespace"
+        )
+        return _refused(Code.WRONG_NAMESPACE, path, message, *names, fatal=True)
+    return identity.id
 
 
-def _duplicate(part: Part, name: str, same: Sequence[GitFile]) -> Problem:
-    paths = " and ".join(sorted(visible_line(path) for path, _, _ in same))
-    message = f"{paths} hold one id, {visible_line(name)}; remove or rename one of them"
-    return Problem(
-        code=Code.DUPLICATE_ID, where=f"{part.namespace}/{name}", message=message, fatal=True
-    )
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _not_held(part: Part, name: str, reason: str) -> Problem:
-    where = f"{part.namespace}: {visible_line(name)}"
+def _duplicate(part: Part, name: str, paths: Sequence[str]) -> _Refused:
+    message = f"{' and '.join(paths)} hold one id, {name}; remove or rename one of them"
+    names = (name, *map(stem, paths))
+    return _refused(Code.DUPLICATE_ID, f"{part.namespace}/{name}", message, *names, fatal=True)
+
+
+def _not_held(where: str, reason: str, name: str) -> _Refused:
     message = f"{reason}; this file is left alone on both sides, rename it to sync it"
-    return Problem(code=Code.NAME_NOT_HELD, where=where, message=message)
+    return _refused(Code.NAME_NOT_HELD, where, message, name)
 
 
-def _problem(code: Code, path: str, message: str, *, fatal: bool) -> Problem:
-    return Problem(code=code, where=visible_line(path), message=message, fatal=fatal)
+def _refused(code: Code, where: str, message: str, *names: str, fatal: bool = False) -> _Refused:
+    return _Refused(_problem(code, where, message, fatal=fatal), frozenset(names))
+
+
+def _problem(code: Code, where: str, message: str, *, fatal: bool = False) -> Problem:
+    return Problem(code=code, where=visible_line(where), message=visible_line(message), fatal=fatal)

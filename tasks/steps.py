@@ -15,7 +15,8 @@ from typing import Any
 
 from tasks import committing, finishing, planning, survey, writing
 from tasks.artifacts import Kind, Part
-from tasks.errors import LeaseLost, Unsupported
+from tasks.compare import is_withheld
+from tasks.errors import Doubtful, LeaseLost, LoginRefused, Unsupported
 from tasks.gathering import assemble
 from tasks.guard import Guard
 from tasks.kestra.side import Server
@@ -111,7 +112,7 @@ def plan_part(tools: Toolbox, run: Run, part: Part) -> str:
     surveyed = PartSurvey.model_validate_json(tools.contents.get(row.survey))
     try:
         plan = _compare(tools, run, part, surveyed)
-    except Unsupported as error:
+    except (Unsupported, Doubtful, LoginRefused) as error:
         plan = unread(part, error.message)
     state = PartState.PLANNED if plan.unread is None else PartState.UNREAD
     result = tools.contents.put(plan.to_json().encode())
@@ -121,6 +122,8 @@ def plan_part(tools: Toolbox, run: Run, part: Part) -> str:
 
 
 def _compare(tools: Toolbox, run: Run, part: Part, surveyed: PartSurvey) -> PartPlan:
+    if surveyed.unread is not None:
+        return unread(part, surveyed.unread)
     kestra, repo = _sides(tools, run.task)
     kestra.assume(Server(**run.facts["server"]))
     if run.base_commit is not None:
@@ -132,11 +135,10 @@ def _compare(tools: Toolbox, run: Run, part: Part, surveyed: PartSurvey) -> Part
         run.task, part, surveyed, sides, protected, kestra, tools.contents
     )
     if not run.task.dry_run and run.target is not None:
-        differing = {one.name for one in compared.differences}
         withheld = sides.source.snapshot.withheld | sides.target.snapshot.withheld
-        tools.bases.seen_equal(
-            scope(run.target), part, surveyed.base, compared.equal, differing | withheld
-        )
+        kept = {one.name for one in compared.differences}
+        kept |= {name for name in surveyed.base.items if is_withheld(name, withheld)}
+        tools.bases.seen_equal(scope(run.target), part, surveyed.base, compared.equal, kept)
     return plan
 
 

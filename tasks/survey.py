@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.artifacts import GLOBAL, Kind, Part, blob_oid, digest
-from tasks.errors import NotFound, Unsupported
+from tasks.errors import Doubtful, LoginRefused, NotFound, Passing, Unsupported
 from tasks.kestra.server import Server
 from tasks.kestra.side import KestraSide
 from tasks.layout import SyncLayout
@@ -15,7 +15,7 @@ from tasks.plan import Target
 from tasks.problems import Code, Problem
 from tasks.record import Record
 from tasks.repo.side import RepoSide
-from tasks.repo.tree import TreeEntry
+from tasks.repo.tree import EntryKind, TreeEntry
 from tasks.requests import NamespaceSync, Side, Task
 from tasks.snapshots import GitFile
 from tasks.store.bases import BaseRow, Bases, scope
@@ -33,6 +33,8 @@ class PartSurvey(Record):
     problems: tuple[Problem, ...] = ()
     #: The base as it was before the sides were read.
     base: BaseRow = BaseRow()
+    #: Why Kestra's side of the part could not be read.
+    unread: str | None = None
 
     def contents(self) -> dict[str, bytes]:
         """The texts as the bytes that the server holds."""
@@ -151,13 +153,23 @@ def read(
 
 
 def placed(layout: SyncLayout, entries: Iterable[TreeEntry]) -> Mapping[Part, tuple[GitFile, ...]]:
-    """The files of a listing by the part that owns them; foreign ones are left out."""
+    """The files of a listing by the part that owns them; foreign ones are left out. What lies in
+    the place of a folder (a link, a submodule, a file) belongs to every part behind it."""
     files: dict[Part, list[GitFile]] = defaultdict(list)
     for entry in entries:
         place = layout.place(entry.path)
-        if place is not None:
-            files[place.part].append((entry.path, entry.mode, entry.oid))
+        parts = (place.part,) if place is not None else layout.hidden_parts(entry.path)
+        for part in parts:
+            files[part].append((entry.path, entry.mode, entry.oid))
     return {part: tuple(found) for part, found in files.items()}
+
+
+def placed_now(repo: RepoSide, layout: SyncLayout, part: Part, commit: str) -> tuple[GitFile, ...]:
+    """The files of one part at a commit, as `placed` gives them."""
+    folder = layout.folder(part)
+    above = repo.paths(commit, [folder, folder.rsplit("/", 1)[0]])
+    odd = [entry for entry in above.values() if entry.kind is not EntryKind.TREE]
+    return placed(layout, [*odd, *repo.listing(commit, folder)]).get(part, ())
 
 
 def proven_equal(part: Part, surveyed: PartSurvey) -> Mapping[str, str] | None:
@@ -167,7 +179,7 @@ def proven_equal(part: Part, surveyed: PartSurvey) -> Mapping[str, str] | None:
     names that namespace. Anything odd (drafts, problems, one text twice, files) is left to the
     job of the part.
     """
-    if part.kind is Kind.FILE or surveyed.drafts or surveyed.problems:
+    if part.kind is Kind.FILE or surveyed.drafts or surveyed.problems or surveyed.unread:
         return None
     texts = surveyed.contents()
     kestra = {blob_oid(text): name for name, text in texts.items()}
@@ -188,6 +200,7 @@ class _Found:
         self.drafts: dict[Part, list[str]] = defaultdict(list)
         self.flow_problems: dict[Part, list[Problem]] = defaultdict(list)
         self.unsupported: set[Kind] = set()
+        self.unread: dict[Part, str] = {}
         if Kind.FLOW in task.kinds:
             self._read_flows(kestra, only)
         if Kind.DASHBOARD in task.kinds:
@@ -212,6 +225,8 @@ class _Found:
             self.problems.append(
                 Problem(code=Code.UNSUPPORTED, where="dashboards", message=error.message)
             )
+        except (Passing, Doubtful, LoginRefused) as error:
+            self.unread[part] = error.message
 
     def of(self, part: Part, git: Sequence[GitFile], base: BaseRow) -> PartSurvey:
         return PartSurvey(
@@ -220,6 +235,7 @@ class _Found:
             drafts=tuple(sorted(self.drafts.get(part, ()))),
             problems=tuple(self.flow_problems.get(part, ())),
             base=base,
+            unread=self.unread.get(part),
         )
 
 

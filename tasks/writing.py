@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tasks.artifacts import Key, Part, Snapshot
+from tasks.artifacts import Key, Kind, Part, Snapshot
 from tasks.errors import LeaseLost, Passing
 from tasks.guard import Guard
 from tasks.identity import ordered
@@ -13,7 +13,6 @@ from tasks.kestra.side import Written as Sent
 from tasks.layout import SyncLayout
 from tasks.look import Ended, How, Verdict, Written, look, snapshots_as_planned
 from tasks.plan import Action, Change
-from tasks.points import reach
 from tasks.problems import Problem
 from tasks.repo.side import RepoSide
 from tasks.requests import OnStale
@@ -21,7 +20,7 @@ from tasks.run import Run
 from tasks.sides import View, git_view, kestra_now, without_ignored
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
-from tasks.survey import check_history, placed
+from tasks.survey import check_history, placed_now
 
 
 def write_namespace(
@@ -73,9 +72,10 @@ def _both(
     layout = SyncLayout(run.task.git_directory)
     sources, targets = {}, {}
     for part, view in views.items():
-        folder = layout.folder(part)
-        files = placed(layout, repo.listing(tip, folder)).get(part, ())
-        target, source = without_ignored(view, git_view(repo, part, folder, files, view))
+        files = placed_now(repo, layout, part, tip)
+        target, source = without_ignored(
+            view, git_view(repo, part, layout.folder(part), files, view)
+        )
         sources[part], targets[part] = source.snapshot, target.snapshot
     return sources, targets
 
@@ -102,18 +102,16 @@ def _write(
             ended[change.key] = Ended(change=change, how=How.HELD, message=why)
         todo = []
     if todo:
-        ended |= _send(run, todo, kestra, contents, guard)
+        ended |= _send(todo, kestra, contents, guard)
     return Written(ended=tuple(ended[change.key] for change in changes))
 
 
 def _send(
-    run: Run,
     changes: Sequence[Change],
     kestra: KestraSide,
     contents: Contents,
     guard: Guard,
 ) -> dict[Key, Ended]:
-    place = {"run": run.id, "namespace": changes[0].namespace}
     by_key = {change.key: change for change in changes}
     bytes_of = {
         change.key: contents.get(change.after_content)
@@ -122,9 +120,7 @@ def _send(
     }
     order = _order(changes, bytes_of, contents)
     writes = [Write(key=key, action=by_key[key].action, content=bytes_of.get(key)) for key in order]
-    reach("write.before", **place)
     report = kestra.write(writes, guard)
-    reach("write.after", **place)
     if report.stopped is not None and isinstance(report.stopped, (LeaseLost, Passing)):
         raise report.stopped  # whoever takes the job over finds what landed
     return {
@@ -143,14 +139,15 @@ def _order(
     changes: Sequence[Change], bytes_of: Mapping[Key, bytes], contents: Contents
 ) -> list[Key]:
     """Files first, then called flows before their callers; deletions the other way round."""
-    texts = {
-        change.key: bytes_of[change.key]
-        if change.key in bytes_of
-        else contents.get(change.before_content or "")
+    flows = {
+        change.key: bytes_of.get(change.key) or contents.get(change.before_content or "")
         for change in changes
+        if change.kind is Kind.FLOW
     }
-    keys = list(ordered(texts))
-    return keys[::-1] if changes[0].action is Action.DELETE else keys
+    others = [change.key for change in changes if change.kind is not Kind.FLOW]
+    keys = ordered(flows)
+    deletes = changes[0].action is Action.DELETE
+    return [*others, *(reversed(keys) if deletes else keys)]
 
 
 def _all(changes: Sequence[Change], how: How, message: str) -> Written:

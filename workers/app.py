@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import redis
 from celery import Celery, bootsteps
 from celery.signals import after_setup_logger, after_setup_task_logger
 
 from tasks.errors import ConfigError
+from workers.alive import AliveFile
 from workers.delivery import QUEUE, DeliveryHeartbeat, delivery_settings
 from workers.logs import install
 from workers.settings import Settings, settings
@@ -26,10 +28,11 @@ class JanitorTimer(bootsteps.StartStopStep):
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Runs at start and after every reconnect, in the worker's main process."""
-        if self._timer is None:
-            seconds = settings().janitor
-            self._timer = consumer.timer.call_repeatedly(seconds, _ask_janitor, (consumer.app,))
+        """Runs at start and after every reconnect, which cancels the timers of the worker."""
+        if self._timer is not None:
+            self._timer.cancel()
+        seconds = settings().janitor
+        self._timer = consumer.timer.call_repeatedly(seconds, _ask_janitor, (consumer.app,))
 
 
 def _ask_janitor(app: Celery) -> None:
@@ -39,7 +42,7 @@ def _ask_janitor(app: Celery) -> None:
         backend: Any = app.backend
         if backend.client.set(ROUND, "1", nx=True, px=milliseconds):
             app.send_task("tenantsync.janitor", queue=QUEUE, priority=0, argsrepr="", expires=60)
-    except OSError:
+    except (OSError, redis.RedisError):
         pass  # Redis is away: the next round asks again
 
 
@@ -49,7 +52,7 @@ def _application(chosen: Settings) -> Celery:
         "tenantsync", task_cls="workers.base:Job", include=["tasks.jobs", "workers.intake"]
     )
     made.conf.update(delivery_settings(chosen), broker_url=url, result_backend=url)
-    made.steps["consumer"].update({DeliveryHeartbeat, JanitorTimer})
+    made.steps["consumer"].update({AliveFile, DeliveryHeartbeat, JanitorTimer})
     return made
 
 

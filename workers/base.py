@@ -30,6 +30,8 @@ from workers.settings import settings
 
 log = logging.getLogger(__name__)
 
+#: The token of a job that took no lease: it frees nobody's.
+_NO_LEASE = "-"
 #: Seconds before the first, second and third retry of a job that met a passing error.
 BACKOFF = (1.0, 4.0, 10.0)
 
@@ -139,7 +141,9 @@ class Job(Task):  # type: ignore[type-arg]
             return "nothing to do"
         needed = writes.lanes_of(self.tools, run, self.name, rest)
         if run.cancelled_by is not None or writes.is_written(self.tools, run, self.name, rest):
-            return self._leave(run, rest, needed, None, lambda: self._body(run, rest, _Stopped()))
+            return self._leave(
+                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, _Stopped())
+            )
         taken = self._take(run, needed)
         if taken.attempts > self.runtime.settings.attempts + 1:
             return self._leave(
@@ -183,18 +187,16 @@ class Job(Task):  # type: ignore[type-arg]
         run: Run,
         rest: list[Any],
         needed: Sequence[str],
-        token: str | None,
+        token: str,
         write: Callable[[], Any],
     ) -> Any:
         """Writes, leaves the lanes that the run no longer needs, and publishes what is next."""
         result = write()
         reach("recorded", run=run.id, job=self.name, **_place(rest))
         kept = writes.still_needed(self.tools, run, self.name, needed)
-        if token is not None:
-            self.runtime.wake_all(self.lanes.release(run.id, self.job_id, token, needed))
-        self.runtime.wake_all(
-            self.lanes.leave(run.id, [lane for lane in needed if lane not in kept])
-        )
+        self.runtime.wake_all(self.lanes.release(run.id, self.job_id, token, sorted(kept)))
+        gone = [lane for lane in needed if lane not in kept]
+        self.runtime.wake_all(self.lanes.leave(run.id, gone, token))
         reach("left", run=run.id, **_place(rest))
         if self.name == "tenantsync.commit":
             self.publish(run, [message(steps.after_commit(self.tools, run), run)], None)

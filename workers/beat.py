@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from tasks.errors import TenantSyncError
 from tasks.run import Run
+from workers.alive import alive_file, touch
 from workers.producer import Producer
 from workers.runtime import Runtime
 
@@ -47,7 +49,9 @@ def run(runtime: Runtime, stop: threading.Event) -> None:
     """Asks all due syncs until `stop` is set. A sync that cannot be asked is logged, and asked
     again at its next slot."""
     seen = datetime.now(UTC)
+    alive = alive_file(runtime.settings.data, f"beat@{socket.gethostname()}")
     while not stop.wait(LOOK):
+        touch(alive)
         moment = datetime.now(UTC)
         try:
             slots = due(runtime, seen, moment)

@@ -24,6 +24,8 @@ QUEUE = "tenantsync"
 #: Priority of new work; 0 goes first on Redis, which is for jobs that are woken in a lane.
 PRIORITY = 6
 _DAY = 86_400
+#: Seconds between two tries to reach the broker, at most (kombu's `interval_max`).
+_LONGEST_PAUSE = 30.0
 
 #: KEYS[1] the index of unacknowledged messages; ARGV their tags. The score is Redis' own time,
 #: so that the clocks of workers do not matter. XX: what was acknowledged or given to another
@@ -119,14 +121,14 @@ class DeliveryHeartbeat(bootsteps.StartStopStep):
         """Runs at start and after every reconnect, in the worker's main process.
 
         Raises ConfigError, which ends the worker, if the clock is off."""
-        visibility, reconnected = self._settings.visibility, self._channel is not None
+        visibility = self._settings.visibility
         beat = self._beat or _Beat(connect(_address(consumer.app), patience=1), visibility)
         check_clock(beat.client, visibility)
         lost, self._channel = self._channel, consumer.task_consumer.channel
         self._channel.do_restore = False
-        if reconnected:
+        if lost is not None:
             _carry_over(lost, self._channel, untouched=beat.age < visibility)
-        beat.trust(visibility if reconnected else visibility - _uptime(beat.client))
+        beat.trust(self._patience(beat))
         beat(self._channel)
         self._beat = beat
         if self._timer is not None:
@@ -136,6 +138,14 @@ class DeliveryHeartbeat(bootsteps.StartStopStep):
         self._timer = consumer.timer.call_repeatedly(
             self._settings.heartbeat, beat, (self._channel,)
         )
+
+    def _patience(self, beat: _Beat) -> float:
+        """Seconds in which all workers that were cut off with this one, or before it started,
+        come back: they try again as long after the last time as they were away, or less."""
+        spare = self._settings.visibility + 2 * self._settings.heartbeat
+        if self._beat is None:
+            return spare - _uptime(beat.client)
+        return max(spare, min(beat.age, _LONGEST_PAUSE))
 
     def close(self, consumer: Any) -> None:
         """The worker ends: what it holds then goes back at once."""

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+import redis
+
 from tasks import settling, steps, writes
 from tasks.errors import TenantSyncError
 from tasks.jobs import QUEUE, body, message
@@ -150,6 +152,6 @@ class Janitor:
 def _tried(name: str, work: Callable[[], int]) -> int:
     try:
         return work()
-    except TenantSyncError as error:
-        log.warning("%s: %s", name, error.message)
+    except (TenantSyncError, redis.RedisError) as error:
+        log.warning("%s: %s", name, error)
         return 0

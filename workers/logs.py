@@ -31,7 +31,9 @@ def bound(**fields: str) -> Iterator[None]:
 
 
 def install(logger: logging.Logger) -> None:
-    """Gives all handlers of a logger the fields and the format."""
+    """Gives all handlers of a logger the fields and the format; one line per HTTP request would
+    drown what a run says."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     for handler in logger.handlers:
         handler.addFilter(Fields())
         handler.setFormatter(logging.Formatter(FORMAT))

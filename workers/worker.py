@@ -7,6 +7,9 @@ import os
 import signal
 import sys
 
+from workers.embedded import hold
+from workers.settings import settings
+
 #: prctl(2): the signal that the kernel sends when the parent ends.
 _PR_SET_PDEATHSIG = 1
 
@@ -47,6 +50,13 @@ def main(name: str, concurrency: int, level: str) -> None:
     app.worker_main(arguments(name=name, concurrency=concurrency, level=level))
 
 
-if __name__ == "__main__":
+def of_command(name: str, concurrency: int, level: str) -> None:
+    """Runs the worker of a command: it ends with the command, and keeps the embedded server
+    until it has given its jobs back."""
     end_with_parent()
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    with hold(settings().data):
+        main(name, concurrency, level)
+
+
+if __name__ == "__main__":
+    of_command(sys.argv[1], int(sys.argv[2]), sys.argv[3])

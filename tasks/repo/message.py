@@ -10,7 +10,6 @@ from datetime import datetime
 #: The trailer by which a run finds its own commit again.
 RUN_TRAILER = "Tenantsync-Run"
 
-_LINE_ENDS = re.compile(r"[\r\n\0\v\f\x1c-\x1e\x85\u2028\u2029]+")
 _TRAILER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*: ")
 
 
@@ -38,12 +37,12 @@ def compose(message: str, trailers: Mapping[str, str]) -> str:
     lines = [
         f"{key}: {value}"
         for key, each in trailers.items()
-        if _TRAILER.fullmatch(f"{key}: ") and (value := " ".join(_LINE_ENDS.sub(" ", each).split()))
+        if _TRAILER.fullmatch(f"{key}: ") and (value := " ".join(each.replace("\0", " ").split()))
     ]
     # git never takes the first paragraph for trailers, so there always is another one.
     return "\n\n".join(filter(None, (text or "Sync", "\n".join(lines)))) + "\n"
 
 
 def _one_line(text: str) -> str:
-    cut = _LINE_ENDS.sub(" ", text).replace("<", "").replace(">", "")
+    cut = text.replace("\0", " ").replace("<", "").replace(">", "")
     return " ".join(cut.split()).strip(".,:;\"' ")

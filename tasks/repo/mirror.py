@@ -22,8 +22,9 @@ from tasks.errors import MirrorCorrupt, TenantSyncError, Unreachable
 from tasks.repo.command import Git
 from tasks.repo.url import check_branch, check_oid, check_run
 
-#: Days after which private refs are dropped: twice the time that a plan may wait for a person.
-REF_DAYS = 14
+#: Days after which private refs that nobody released are dropped. What they held stays for two
+#: weeks more, and `ensure` brings back what a run needs after that.
+REF_DAYS = 2
 #: Packs at which the mirror is packed anew; each fetch and commit adds one.
 PACKS = 40
 #: Seconds after which a lock file is stale: git holds one for moments only.
@@ -56,14 +57,14 @@ class Mirror:
         Raises NotFound when the branch is not there.
         """
         check_branch(branch)
-        oid = self._fetch(remote, url, run_id, f"refs/heads/{branch}")
-        self._keep(branch, oid)
-        self._maintain()
-        return oid
+        return self._fetch(remote, url, run_id, f"refs/heads/{branch}", branch)
 
-    def fetch_commit(self, remote: Git, url: str, run_id: str, oid: str) -> None:
-        """Bring one commit and its history here by its id, pinned for the run."""
-        self._fetch(remote, url, run_id, check_oid(oid))
+    def fetch_commit(
+        self, remote: Git, url: str, run_id: str, oid: str, branch: str | None
+    ) -> None:
+        """Bring one commit and its history here by its id, pinned for the run; `branch` is where
+        it came from, if that is known."""
+        self._fetch(remote, url, run_id, check_oid(oid), branch or "")
 
     def pin(self, run_id: str, oid: str) -> None:
         """Keep a commit that is already here for the run."""
@@ -103,7 +104,7 @@ class Mirror:
                 self.path.touch()  # it is swept a day after now
                 self.path.rename(self._aside("broken"))
 
-    def _fetch(self, remote: Git, url: str, run_id: str, source: str) -> str:
+    def _fetch(self, remote: Git, url: str, run_id: str, source: str, branch: str) -> str:
         ref = self.ref(run_id)
         if self.path.exists():
             self._sweep_sometimes()
@@ -113,6 +114,8 @@ class Mirror:
         found = self.git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", accept=(0, 1))
         if found.code:
             raise MirrorCorrupt(f"{self.git.place}: the mirror does not hold what was fetched")
+        self._keep(branch, found.text)
+        self._maintain()
         return found.text
 
     @staticmethod
@@ -155,10 +158,9 @@ class Mirror:
 
     def _keep(self, branch: str, oid: str) -> None:
         # Parallel fetches may lose this race: then the other's commit is kept, as good as ours.
+        name = hashlib.sha256(branch.encode()).hexdigest()
         with suppress(TenantSyncError):
-            self.git.run(
-                "update-ref", f"{_KEPT}/{hashlib.sha256(branch.encode()).hexdigest()}", oid
-            )
+            self.git.run("update-ref", f"{_KEPT}/{name}", oid)
 
     def _refs(self, *which: str) -> list[str]:
         listed = self.git.run("for-each-ref", "--format=%(refname)", *which)

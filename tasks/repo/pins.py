@@ -96,7 +96,9 @@ class Pins:
 
     def _fetch_commit(self, run_id: str, oid: str, branch: str | None) -> None:
         try:
-            self._fetched(lambda git: self._mirror.fetch_commit(git, self._url, run_id, oid))
+            self._fetched(
+                lambda git: self._mirror.fetch_commit(git, self._url, run_id, oid, branch)
+            )
         except (NotFound, Doubtful):  # old servers give no commit by its id
             if branch is None:
                 raise

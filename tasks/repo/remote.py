@@ -42,15 +42,15 @@ class Remote:
         """What the remote shows of this branch and of its default branch, by one question."""
         wanted = _HEADS + check_branch(branch)
         refs, default = self._refs("HEAD", wanted)
+        oid, main = refs.get(wanted), refs.get("HEAD")
         # Neither is there: only the list of all branches tells an empty repository from another.
-        empty = not refs and not self.branches()
-        main = refs.get("HEAD")
-        return Tip(oid=refs.get(wanted), default_branch=default, default_oid=main, empty=empty)
+        empty = oid is None and main is None and not self.branches()
+        return Tip(oid=oid, default_branch=default, default_oid=main, empty=empty)
 
     def branches(self) -> tuple[str, ...]:
         """The names of all branches, sorted."""
         refs, _ = self._refs(f"{_HEADS}*")
-        return tuple(sorted(ref.removeprefix(_HEADS) for ref in refs))
+        return tuple(sorted(ref.removeprefix(_HEADS) for ref in refs if ref.startswith(_HEADS)))
 
     def default_branch(self) -> str | None:
         """The branch that HEAD names; None where it has no commit."""
@@ -79,8 +79,8 @@ class Remote:
         return NotFound(f"{self.url.canonical}: there is no branch {branch!r}{hint}")
 
     def _refs(self, *patterns: str) -> tuple[dict[str, str], str | None]:
-        """Refs of exactly these names (or below `refs/heads/`) with their oids, and the name of
-        the default branch where HEAD was asked."""
+        """Refs whose names end with a pattern, with their oids, and the name of the default
+        branch where HEAD was asked."""
         text = self.git().run("ls-remote", "--symref", "--", self.url.text, *patterns).text
         refs: dict[str, str] = {}
         default = None
@@ -88,7 +88,6 @@ class Remote:
             oid, _, name = line.partition("\t")
             if oid.startswith(f"ref: {_HEADS}") and name == "HEAD":
                 default = oid.removeprefix(f"ref: {_HEADS}")
-            # A pattern also matches the end of a longer name.
-            elif is_oid(oid) and (name in patterns or patterns == (f"{_HEADS}*",)):
+            elif is_oid(oid):
                 refs[name] = oid
         return refs, default

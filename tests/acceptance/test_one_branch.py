@@ -45,6 +45,7 @@ def test_twenty_exports_at_once_into_one_branch_all_land(stack: Stack) -> None:
 
 def _pinned(stack: Stack, asked: list[object]) -> set[str | None]:
     """The base commits of all runs, once all of them have planned and none has written."""
+
     def look() -> set[str | None] | None:
         runs = stack.records.newest(WRITERS)
         planned = all(run.state == "WRITING" for run in runs) and len(runs) == WRITERS

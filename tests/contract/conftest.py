@@ -42,6 +42,13 @@ def kestra(request: pytest.FixtureRequest) -> Iterator[Kestra]:
 
 
 @pytest.fixture
+def sandbox_only(sandbox_server: SandboxServer) -> Iterator[Kestra]:
+    """The sandbox, for calls that a live server must be spared."""
+    with Kestra(sandbox_server.url, (DEFAULT_USER, DEFAULT_PASSWORD)) as server:
+        yield server
+
+
+@pytest.fixture
 def kestra_2() -> Iterator[Kestra]:
     """The sandbox in its 2.0 dialect."""
     with (

@@ -64,9 +64,7 @@ class Kestra:
         )
         for namespace in self._file_namespaces:
             for path in self.paths(namespace):
-                self.client.request(
-                    "DELETE", f"/namespaces/{namespace}/files", params={"path": path}
-                )
+                self.client.delete(f"/namespaces/{namespace}/files", params={"path": path})
         for name in self._dashboards:
             self.client.delete(f"/dashboards/{name}")
         self.client.close()
@@ -137,12 +135,10 @@ class Kestra:
         return self.client.get(f"/namespaces/{self.namespace}/files{route}", params=params)
 
     def paths(self, namespace: str | None = None) -> list[str]:
-        """All file paths of a namespace."""
+        """All file paths of a namespace, sorted: the server gives them in any order."""
         where = namespace or self.namespace
-        found: list[str] = self.client.get(
-            f"/namespaces/{where}/files/search", params={"q": "/"}
-        ).json()
-        return found
+        found = self.client.get(f"/namespaces/{where}/files/search", params={"q": "/"})
+        return sorted(found.json())
 
     def delete_path(self, path: str) -> httpx.Response:
         """Delete a file or folder."""

@@ -17,8 +17,6 @@ CHECKS_LEFT_OUT = {
 
 #: Single exchanges that are not replayed, by number, with the reason.
 LEFT_OUT = {
-    358: "how the folder was made that outlives its last file is not recorded",
-    359: "how the folder was made that outlives its last file is not recorded",
     418: "chart queries are not answered by the sandbox",
     419: "chart queries are not answered by the sandbox",
     420: "the CSV export is not answered by the sandbox",
@@ -94,6 +92,7 @@ PRECONDITIONS: dict[int, dict[str, Any]] = {
     215: _flows(("ct.col-a", "x"), ("ct.col", "a-x")),
     274: _flows(("ct.ten", "fl")),
     355: {"files": [_file("ct.vers", "/ten.txt", f"v{number:03}") for number in range(1, 11)]},
+    357: {"files": [_file("ct.zo1", "/dir/only.txt", "x"), _file("ct.zo2", "/dir/only.txt", "x")]},
     386: {"dashboards": [_DASHBOARD.format(f"p{number}") for number in range(3)]},
     516: _recorded_flows(519),
     531: _recorded_dashboards(531),

@@ -60,12 +60,31 @@ def test_a_1_3_export_also_holds_the_flows(kestra: Kestra) -> None:
 
 
 def test_deleting_the_last_file_deletes_its_empty_folders(kestra: Kestra) -> None:
-    kestra.write("/a/b/c/last.txt", b"x")
-    kestra.write("/a/stays.txt", b"x")
-    assert kestra.delete_path("/a/b/c/last.txt").status_code == 200
-    assert names(kestra, "/a") == {"stays.txt"}
-    kestra.delete_path("/a/stays.txt")
+    top = f"/{kestra.namespace}"
+    kestra.write(f"{top}/b/c/last.txt", b"x")
+    kestra.write(f"{top}/stays.txt", b"x")
+    assert kestra.delete_path(f"{top}/b/c/last.txt").status_code == 200
+    assert names(kestra, top) == {"stays.txt"}
+    kestra.delete_path(f"{top}/stays.txt")
     assert kestra.files("/directory").json() == []
+
+
+def test_an_emptied_folder_stays_where_another_namespace_has_it_too(kestra: Kestra) -> None:
+    path = f"/{kestra.namespace}/f.txt"
+    kestra.write(path, b"x")
+    kestra.write(path, b"x", namespace=f"{kestra.namespace}.other")
+    kestra.delete_path(path)
+    assert (kestra.paths(), names(kestra, "/")) == ([], {f"{kestra.namespace}/"})
+
+
+def test_deleting_an_absent_path_deletes_its_only_sibling(kestra: Kestra) -> None:
+    folder = f"/{kestra.namespace}"
+    for name in ("one", "two"):
+        kestra.write(f"{folder}/{name}.txt", b"x")
+    kestra.delete_path(f"{folder}/one.txt")
+    assert kestra.paths() == [f"{folder}/two.txt"]
+    kestra.delete_path(f"{folder}/one.txt")
+    assert kestra.paths() == []
 
 
 def test_deleting_a_folder_deletes_all_it_holds(kestra: Kestra) -> None:
@@ -111,13 +130,14 @@ def test_an_equal_rewrite_makes_a_revision_all_the_same(kestra: Kestra) -> None:
     ]
 
 
-def test_old_revisions_stay_readable_over_a_deletion(kestra: Kestra) -> None:
-    kestra.write("/f.txt", b"one")
+def test_a_deletion_takes_the_present_revision_and_leaves_the_older(kestra: Kestra) -> None:
+    for content in (b"one", b"two"):
+        kestra.write("/f.txt", content)
     kestra.delete_path("/f.txt")
-    kestra.write("/f.txt", b"two")
+    kestra.write("/f.txt", b"three")
     assert kestra.read("/f.txt", revision="1").content == b"one"
-    assert kestra.read("/f.txt", revision="2").content == b"two"
-    assert kestra.read("/f.txt", revision="9").status_code == 404
+    assert kestra.read("/f.txt", revision="2").status_code == 404
+    assert kestra.read("/f.txt", revision="3").content == b"three"
 
 
 @pytest.mark.parametrize(

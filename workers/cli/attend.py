@@ -7,22 +7,22 @@ import typer
 
 from tasks.run import Run, outcome
 from workers.cli.codes import UNKNOWN, code_of
-from workers.cli.console import say
+from workers.cli.console import say, tell
 from workers.cli.desk import Desk
-from workers.cli.ending import show_end
 from workers.cli.options import Wish
 from workers.cli.output import Output, write
 from workers.cli.progress import TimedOut, follow
+from workers.cli.show import show_end
 
 
 def attend(desk: Desk, run: Run, wish: Wish) -> None:
     """Follows the run and ends the command with the code of its outcome."""
     if not wish.wait and not run.state.at_rest:
-        say(_goes_on(desk, run))
         _result(desk, run, wish)
+        say(_goes_on(desk, run))
         raise typer.Exit(0)
     try:
-        ended = follow(desk.runtime, run, wish.timeout)
+        ended = follow(desk, run, wish.timeout)
     except TimedOut:
         say(f"run {run.id} is not at rest after {wish.timeout:g} s. {_goes_on(desk, run)}")
         raise typer.Exit(UNKNOWN) from None
@@ -35,7 +35,9 @@ def attend(desk: Desk, run: Run, wish: Wish) -> None:
 
 def _result(desk: Desk, run: Run, wish: Wish) -> None:
     if wish.output is Output.TABLE:
-        if run.state.at_rest or not run.state.in_motion:
+        if run.state.in_motion:
+            tell(f"run {run.id} is {run.state}")
+        else:
             show_end(desk.tools, run)
     else:
         write(outcome(run).to_dict(), wish.output)

@@ -25,7 +25,7 @@ def list_rows(
     """The newest rows first; rows are only ever added."""
     from tasks.store.runs import audit_rows
     from workers.cli.desk import records
-    from workers.cli.times import local, utc
+    from workers.cli.words import local, utc
 
     with records() as tools:
         run_id = tools.runs.find(run).id if run else None

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from rich.text import Text
-
-from workers.cli.console import out, show, tell, text
+from workers.cli.console import line, out, show, tell, text
 from workers.cli.output import Output, write
 
 _STYLES = (
@@ -46,7 +44,7 @@ def show_rows(ion: bytes, form: Output) -> None:
     for row in rows:
         lines = f"{row.get('additions', '')} {row.get('deletions', '')}"
         cells = (row.get("action"), row.get("kind"), row.get("key"), lines, row.get("cause"))
-        table.add_row(*(Text(text(cell or "").plain.replace("\n", "\\n")) for cell in cells))
+        table.add_row(*(line(cell or "") for cell in cells))
     show(table)
 
 

@@ -15,12 +15,13 @@ from tasks.report import GLYPHS, glyph, summary
 from workers.cli.console import line, out, tell
 
 #: Changes that are shown one by one; of longer plans the rest is counted by namespace.
-ROWS = 60
+ROWS = 40
 #: Cells that names are filled up to, so that what follows stands in a column.
 WIDEST = 32
 #: Namespaces whose rest is counted, at most.
-COUNTED = 30
+COUNTED = 20
 
+_INDENT = " " * 14
 _STYLES = {"+": "green", "~": "yellow", "-": "red", "!": "magenta", "?": "magenta", "#": "blue"}
 _HELD = {
     Held.PROTECTED: "kept: the namespace is protected",
@@ -105,7 +106,8 @@ def _row(change: Change, how: How | None, width: int) -> Text:
     if row.cell_len + 1 + why.cell_len <= out().width:
         return Text.assemble(row, " ", why)
     row.rstrip()
-    return Text.assemble(row, f"\n{' ' * 14}", why)
+    below = why.wrap(out(), max(20, out().width - len(_INDENT)))
+    return Text("\n").join([row, *(Text.assemble(_INDENT, each) for each in below)])
 
 
 def _lines(change: Change) -> str:

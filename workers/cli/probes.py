@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import ConfigError, TenantSyncError
-from workers.cli.desk import login
-from workers.cli.finding import Finding, broken, looked, note, ok, warning
+from workers.cli.desk import login, redis_away
+from workers.cli.finding import Finding, Level, broken, looked, note, ok, warning
 
 if TYPE_CHECKING:
     from tasks.config import Config
@@ -82,7 +82,9 @@ def _redis(chosen: Settings) -> list[Finding]:
     from workers.embedded import embedded
 
     if chosen.redis_url is not None:
-        return [*_server(chosen.redis_url, chosen, "your own"), *_workers(chosen)]
+        findings = _server(chosen.redis_url, chosen, "your own")
+        reached = findings[0].level is Level.OK
+        return [*findings, *_workers()] if reached else findings
     with embedded(chosen.data, chosen.config) as url:
         return _server(url, chosen, "embedded, of this data directory")
 
@@ -103,8 +105,7 @@ def _server(url: str, chosen: Settings, whose: str) -> list[Finding]:
                 findings.append(broken("clock", error.message))
             return findings
     except (redis.RedisError, OSError) as error:
-        text = f"{error}; see that it runs and that TENANTSYNC_REDIS_URL is right"
-        return [broken("redis", text)]
+        return [broken("redis", redis_away(error))]
 
 
 def _version(told: Mapping[str, Any]) -> str:
@@ -131,7 +132,7 @@ def _dropped(told: Mapping[str, Any]) -> Finding:
     return say("redis memory", text)
 
 
-def _workers(chosen: Settings) -> list[Finding]:
+def _workers() -> list[Finding]:
     from workers.app import app
 
     answers = app.control.ping(timeout=1.5) or []

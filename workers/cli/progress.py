@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from tasks.errors import Unreachable
 from tasks.outcome import State
 from tasks.run import Run
 from workers.cli.console import err, say, text
 
 if TYPE_CHECKING:
+    from workers.cli.desk import Desk
     from workers.lanes import Place
     from workers.runtime import Runtime
 
@@ -47,21 +46,21 @@ class Shown(Protocol):
     def __call__(self, standing: Standing) -> None: ...
 
 
-def follow(runtime: Runtime, run: Run, timeout: float | None) -> Run:
+def follow(desk: Desk, run: Run, timeout: float | None) -> Run:
     """The run once it is at rest, or UNKNOWN for a minute.
 
     Raises TimedOut after `timeout` seconds, Unreachable when the worker of this command ended.
     """
-    watch = _Watch(runtime)
+    watch = _Watch(desk.runtime)
     limit = None if timeout is None else time.monotonic() + timeout
     with _shown(run.id) as show:
         while not watch.ended(run):
             if limit is not None and time.monotonic() > limit:
                 raise TimedOut
             show(watch.standing(run))
-            _expect_worker(runtime)
+            desk.expect_worker()
             time.sleep(LOOK)
-            run = runtime.tools.runs.get(run.id)
+            run = desk.tools.runs.get(run.id)
     return run
 
 
@@ -156,17 +155,3 @@ def _shown(run_id: str) -> Iterator[Shown]:
             say(f"run {run_id}  {standing.state}")
 
     yield add
-
-
-def _expect_worker(runtime: Runtime) -> None:
-    """Raises Unreachable when a child of this process has ended, which can only be its worker."""
-    from workers.session import worker_log
-
-    try:
-        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return
-    if ended is not None:
-        raise Unreachable(
-            f"the worker of this command has ended; see {worker_log(runtime.settings.data)}"
-        )

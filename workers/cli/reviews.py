@@ -97,7 +97,7 @@ def _asked(tools: Any, run: Any, deletions: int | None) -> int | None:
 
     Raises UserError where nobody can be asked, Abort when they say no.
     """
-    from workers.cli.ending import approval, plan_of, show_plan
+    from workers.cli.show import approval, plan_of, show_plan
 
     plan = plan_of(tools, run)
     if plan is None:
@@ -112,5 +112,7 @@ def _asked(tools: Any, run: Any, deletions: int | None) -> int | None:
         deletions = typer.prompt(
             "How many artifacts does this plan delete? Repeat the figure", type=int, err=True
         )
+    if plan.guards and deletions != plan.deletions:
+        raise Refused(f"this plan deletes {plan.deletions}, not {deletions}: look at it again")
     typer.confirm("Write exactly this plan?", abort=True, err=True)
     return deletions

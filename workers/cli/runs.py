@@ -46,9 +46,8 @@ def list_runs(
 
 
 def _table(tools: Any, runs: list[Any]) -> Table:
-    from workers.cli.ending import style_of
-    from workers.cli.naming import sync_name
-    from workers.cli.times import ago
+    from workers.cli.show import style_of
+    from workers.cli.words import ago, sync_name
 
     table = Table("run", "state", "sync", "changes", "asked", "by", box=None, pad_edge=False)
     for run in runs:
@@ -74,8 +73,7 @@ def show_run(run: RunArgument, output: OutputOption = Output.TABLE) -> None:
     """One run: who asked, its plan, its problems, who decided, and how it ended."""
     from tasks.run import outcome
     from workers.cli.desk import records
-    from workers.cli.ending import show_end
-    from workers.cli.particulars import particulars
+    from workers.cli.show import particulars, show_end
 
     with records() as tools:
         found = tools.runs.find(run)

@@ -150,7 +150,7 @@ def _ask(task: Callable[[Any], Task], wish: Wish) -> None:
 def list_syncs(output: OutputOption = Output.TABLE) -> None:
     """The named syncs: from where to where, and when they are asked by themselves."""
     from workers.cli.desk import records
-    from workers.cli.naming import source_and_target
+    from workers.cli.words import source_and_target
 
     with records() as tools:
         config = tools.config

@@ -10,9 +10,9 @@ from tasks.run import Run
 from tasks.store.parts import PartState
 from tasks.toolbox import Toolbox
 from workers.cli.desk import Desk
-from workers.cli.ending import approval, plan_of
 from workers.cli.progress import blocker, lane_words
-from workers.cli.times import ago, local, span
+from workers.cli.show import approval, plan_of
+from workers.cli.words import ago, local, span
 
 #: Lanes and parts that are named one by one.
 _NAMED = 12

@@ -88,7 +88,7 @@ class Home:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "workers.cli", *arguments]
 
-    def run(self, *arguments: str, stdin: str = "", limit: float = 90, **environment: str) -> Said:
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> Said:
         """The command in the folder, run to its end, without a terminal."""
         done = subprocess.run(
             self.command(*arguments),
@@ -97,7 +97,7 @@ class Home:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=limit,
+            timeout=90,
             check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)

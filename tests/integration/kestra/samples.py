@@ -1,9 +1,12 @@
-"""Texts, keys and guards that the tests of the Kestra side share."""
+"""Texts, keys, guards and writes that the tests of the Kestra side share."""
 
 from __future__ import annotations
 
+from sandbox.server import SandboxServer
 from tasks.artifacts import GLOBAL, Key, Kind
 from tasks.errors import LeaseLost
+from tasks.kestra.side import Write, WriteReport, Written
+from tasks.plan import Action
 
 NAMESPACE = "company.team"
 
@@ -55,3 +58,35 @@ class Lease:
         self._left -= 1
         if self._left == 0:
             raise LeaseLost("the lane of company.team belongs to run 2 now")
+
+
+def put(key: Key, content: bytes, action: Action = Action.ADD) -> Write:
+    return Write(key=key, action=action, content=content)
+
+
+def remove(key: Key) -> Write:
+    return Write(key=key, action=Action.DELETE)
+
+
+def flows(*names: str, message: str = "hi") -> list[Write]:
+    return [put(flow_key(name), flow(name, message=message)) for name in names]
+
+
+def written(report: WriteReport) -> dict[Key, Written]:
+    return {one.key: one for one in report.written}
+
+
+def landed(report: WriteReport) -> list[bool]:
+    return [one.landed for one in report.written]
+
+
+def requests(server: SandboxServer, *methods: str) -> list[str]:
+    return [
+        f"{one['method']} {one['path'].removeprefix('/api/v1/main/')}"
+        for one in server.log()
+        if one["method"] in (methods or ("POST", "PUT", "DELETE"))
+    ]
+
+
+def file_texts(server: SandboxServer) -> dict[str, bytes]:
+    return {path: content for (_, path), content in server.files().items()}

@@ -183,7 +183,7 @@ def test_a_mirror_that_somebody_planted_settings_in_runs_none_of_them(
     with (path / "config").open("a") as config:
         config.write(
             f"[core]\n\tfsmonitor = {payload}\n\tsshCommand = {payload}\n\taskPass = {payload}\n"
-            f"\thooksPath = hooks\n[protocol]\n\tallow = always\n"
+            f"[protocol]\n\tallow = always\n"
             f'[protocol "ext"]\n\tallow = always\n[credential]\n\thelper = "!{payload}"\n'
         )
     for name in ("reference-transaction", "pre-push", "post-receive"):

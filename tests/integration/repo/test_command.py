@@ -28,6 +28,14 @@ def test_a_command_that_needs_longer_is_ended(git: Git) -> None:
     assert time.monotonic() - started < 10
 
 
+def test_a_command_may_tidy_up_before_it_ends(git: Git) -> None:
+    tidy = "alias.wait=!trap 'touch tidied; exit' TERM; while :; do sleep 0.05; done"
+    quick = Git(home=git.home, place="here", allowed=(), timeout=0.3, directory=git.directory)
+    with pytest.raises(Unreachable):
+        quick.run("-c", tidy, "wait")
+    assert (git.home / "tidied").exists()
+
+
 def test_a_command_that_ignores_the_polite_end_is_killed(git: Git) -> None:
     stubborn = "alias.wait=!trap '' TERM; while :; do sleep 0.05; done"
     quick = Git(home=git.home, place="here", allowed=(), timeout=0.3, directory=git.directory)

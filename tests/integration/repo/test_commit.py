@@ -25,6 +25,14 @@ def test_a_first_commit_creates_the_branch_of_an_empty_repository(
     bare: Bare, side: RepoSide
 ) -> None:
     files = {path: content for path, content in BYTES.items() if path.isprintable()}
+    files |= {
+        '"whole"': b"0",
+        '"lead': b"1",
+        'a "b" c': b"2",
+        '"': b"3",
+        " ": b"4",
+        "# M 100644": b"5",
+    }
     oid = landed(side, None, {**files})
     assert bare.tip() == oid
     assert {path: bare.read(path) for path in bare.paths()} == files

@@ -81,10 +81,20 @@ def test_who_removed_a_path_is_told_on_one_visible_line(bare: Bare, side: RepoSi
     assert side.removed_by(tip, []) == {}
 
 
+def test_a_removed_path_is_no_pattern(bare: Bare, side: RepoSide) -> None:
+    names = [":(glob)*", ":!a", "a", "*"]
+    bare.commit({**dict.fromkeys(names, b"x"), "kept": b"x"})
+    bare.commit(dict.fromkeys(names))
+    tip = side.fetch("run-1", "main")
+    for asked in (names, [":!a"], [":(glob)*"]):
+        assert set(side.removed_by(tip, asked)) == set(asked)
+
+
 def test_thousands_of_removals_are_explained_by_one_search(bare: Bare, side: RepoSide) -> None:
     names = [f"d{number % 50}/f{number}" for number in range(3000)]
-    bare.commit(dict.fromkeys(names, b"x"))
-    removal = bare.commit(dict.fromkeys(names), "all gone")
+    bare.commit({**dict.fromkeys(names, b"x"), "moved": b"a long text\n" * 20})
+    names.append("moved")
+    removal = bare.commit({**dict.fromkeys(names), "new/place": b"a long text\n" * 20}, "all gone")
     tip = side.fetch("run-1", "main")
     found = side.removed_by(tip, [*names, "never"])
     assert set(found) == set(names)

@@ -75,11 +75,13 @@ def test_only_the_asked_branch_is_brought_here(bare: Bare, side: RepoSide) -> No
     assert "remote" not in (mirror.path / "config").read_text()
 
 
-def test_what_was_fetched_before_is_not_sent_again(
-    server: GitServer, bare: Bare, side: RepoSide
-) -> None:
-    bare.commit(FILES)
-    side.fetch("run-1", "main")
+@pytest.mark.parametrize("by_id", [True, False])
+def test_what_was_fetched_before_is_not_sent_again(bare: Bare, side: RepoSide, by_id: bool) -> None:
+    oid = bare.commit(FILES)
+    if by_id:
+        side.ensure("run-1", oid, "main")
+    else:
+        side.fetch("run-1", "main")
     side.release("run-1")
     bare.commit({"new": b"1"})
     before = {path: path.stat().st_size for path in mirror_of(side).path.rglob("*.pack")}
@@ -106,7 +108,7 @@ def test_a_pinned_commit_is_made_present_on_another_host(bare: Bare, make_side: 
     other.ensure("run-1", pinned, "main")
     assert content(other, pinned) == {"a": b"1"}
     for _ in range(3):
-        other.ensure("run-1", pinned, "main")
+        make_side("two").ensure("run-1", pinned, "main")
     assert len(refs(other)) == 1
     assert other.fetch("run-2", pinned) == pinned
 
@@ -240,6 +242,20 @@ def test_contents_come_back_when_the_mirror_breaks_after_the_listing(
     assert {entry.path: contents[entry.oid] for entry in entries} == FILES
 
 
+def test_one_lost_blob_comes_back(bare: Bare, side: RepoSide) -> None:
+    bare.commit(FILES)
+    oid = side.fetch("run-1", "main")
+    lost = side.listing(oid)[7].oid
+    mirror = mirror_of(side)
+    packs = [path.rename(mirror.path / path.name) for path in mirror.path.rglob("*.pack")]
+    for index in mirror.path.glob("objects/pack/*"):
+        index.unlink()
+    for pack in packs:
+        mirror.git("unpack-objects", "-q", stdin=pack.read_bytes())
+    (mirror.path / "objects" / lost[:2] / lost[2:]).unlink()
+    assert side.sizes([lost]) == {lost: 3000}
+
+
 def test_an_object_that_nobody_has_is_no_damage(bare: Bare, side: RepoSide) -> None:
     bare.commit({"a": b"1"})
     side.fetch("run-1", "main")
@@ -292,6 +308,18 @@ def test_a_mirror_is_set_aside_once_when_many_find_it_damaged(bare: Bare, side: 
     assert read == [FILES] * 6
     broken = [path for path in side._mirror.path.parent.iterdir() if ".broken-" in path.name]
     assert len(broken) <= 1
+
+
+def test_a_mirror_that_somebody_set_aside_already_is_let_be(bare: Bare, side: RepoSide) -> None:
+    bare.commit({"a": b"1"})
+    side.fetch("run-1", "main")
+    damaged = side._mirror.stamp()
+    side._mirror.set_aside(damaged)
+    side.fetch("run-2", "main")
+    fresh = side._mirror.stamp()
+    side._mirror.set_aside(damaged)
+    side._mirror.set_aside(0)
+    assert side._mirror.stamp() == fresh
 
 
 def test_another_hosts_commit_is_no_damage(bare: Bare, side: RepoSide) -> None:

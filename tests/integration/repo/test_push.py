@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sandbox.git_server import GitServer
-from tasks.errors import LoginRefused, MirrorCorrupt, Unsafe
-from tasks.repo.push import _Said
+from tasks.errors import LoginRefused, MirrorCorrupt, Unreachable, Unsafe
+from tasks.repo.push import Wish, _judged, _Said
 from tasks.repo.side import RepoSide
 from tests.integration.repo.bare import Bare
 from tests.integration.repo.conftest import NAME, TOKEN, MakeSide
@@ -123,6 +123,23 @@ def test_a_push_cut_before_it_ran_is_unknown_and_may_be_repeated(
     assert server.cut_pushes == 0, "the fault was not met"
     assert (push.result, push.tip) == ("UNKNOWN", base)
     assert side.push("main", new, base).result == "LANDED"
+
+
+def test_a_cut_push_to_a_branch_that_moved_meanwhile_did_not_land() -> None:
+    wish = Wish(url="", branch="main", new="b" * 40, expected="a" * 40)
+    said = _Said(error=Unreachable("cut"))
+    moved = _judged(wish, lambda: "c" * 40, lambda tip, oid: False, said)
+    assert moved.result == "RACED" and "c" * 40 in moved.message
+    still = _judged(wish, lambda: "a" * 40, lambda tip, oid: False, said)
+    assert (still.result, still.message) == ("UNKNOWN", "cut")
+    gone = _judged(wish, lambda: None, lambda tip, oid: False, _Said())
+    assert gone.result == "RACED"
+
+
+def test_a_push_that_the_server_took_but_does_not_show_is_unknown() -> None:
+    wish = Wish(url="", branch="main", new="b" * 40, expected="a" * 40)
+    push = _judged(wish, lambda: "a" * 40, lambda tip, oid: False, _Said(flag=" ", summary="a..b"))
+    assert push.result == "UNKNOWN" and "does not show" in push.message
 
 
 def test_a_push_is_unknown_while_the_remote_cannot_be_read(

@@ -41,9 +41,12 @@ def test_a_tip_names_the_branch_and_the_default_branch(bare: Bare, side: RepoSid
 
 
 def test_a_repository_without_its_default_branch_is_not_empty(bare: Bare, side: RepoSide) -> None:
-    bare.commit({"a": b"1"}, branch="trunk")
+    bare.git("update-ref", "refs/other/refs/heads/main", bare.commit({"a": b"1"}, branch="trunk"))
     tip = side.tip("main")
     assert (tip.oid, tip.default_oid, tip.empty) == (None, None, False)
+    assert side.branches() == ("trunk",)
+    bare.git("update-ref", "-d", "refs/heads/trunk")
+    assert side.tip("main").empty
 
 
 def test_one_question_asks_the_remote_for_a_tip(

@@ -11,7 +11,7 @@ import yaml
 
 from docs.tables import with_tables
 from tasks.config import load
-from tasks.errors import UserError
+from tasks.errors import ConfigError, UserError
 from tasks.reference import KINDS, filled, schema
 from tasks.schema import json_schema, meanings
 from workers.settings import names
@@ -78,6 +78,18 @@ def test_the_example_of_the_docs_is_read(tmp_path: Path) -> None:
     config = load(path)
     assert set(config.syncs) == set(yaml.safe_load(example)["syncs"])
     assert all(config.sync(name) for name in config.syncs)
+
+
+def test_the_mistakes_of_the_docs_are_told_as_they_stand_there(tmp_path: Path) -> None:
+    blocks = re.findall(r"```(?:yaml)?\n(.*?)```", CONFIGURATION, re.DOTALL)
+    spoilt = blocks[0].replace("{env: KESTRA_PASSWORD}", "Secret-1", 1)
+    spoilt = spoilt.replace("sourceOfTruth: GIT", "sourceOfTruth: GITT", 1)
+    spoilt = re.sub(r"review: .*", "onConflct: SKIP", spoilt, count=1)
+    path = tmp_path / "tenantsync.yaml"
+    path.write_text(spoilt, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(caught.value).replace(f"{tmp_path}/", "") == blocks[1].strip()
 
 
 def test_a_table_of_a_model_that_is_not_there_is_an_error() -> None:

@@ -1,4 +1,5 @@
-"""How did a run end, and what can be typed next?"""
+"""Everything about one run for people: who asked, its plan and problems, how it ended, and what
+can be typed next."""
 
 from __future__ import annotations
 
@@ -13,13 +14,12 @@ from tasks.outcome import State
 from tasks.plan import Plan
 from tasks.problems import Problem
 from tasks.requests import ReviewRule
-from tasks.run import Run
+from tasks.run import Asker, Run
 from tasks.toolbox import Toolbox
 from tasks.writes import results
 from workers.cli.console import line, show, tell, text
-from workers.cli.naming import source_and_target, sync_name
 from workers.cli.plantable import last_line, show_changes
-from workers.cli.times import local
+from workers.cli.words import local, source_and_target, sync_name
 from workers.settings import load
 
 _STYLES = {
@@ -29,6 +29,8 @@ _STYLES = {
     State.WAITING: "bold yellow",
     State.SUPERSEDED: "bold cyan",
 }
+#: States after which the same sync is asked again, once a person has mended something.
+_TO_MEND = {State.REFUSED, State.FAILED, State.PARTIAL, State.STALE}
 #: Hex digits of a digest that a person types.
 SHORT_DIGEST = 12
 
@@ -41,15 +43,54 @@ def style_of(state: State) -> str:
 def show_end(tools: Toolbox, run: Run) -> None:
     """Everything about a run at rest: plan, problems, state, and what to type next."""
     plan = plan_of(tools, run)
-    title = f"run {run.id}  {sync_name(tools.config, run)}  {source_and_target(run.task)}"
-    tell(line(title, "bold"))
+    name = sync_name(tools.config, run)
+    tell(line(f"run {run.id}  {name}  {source_and_target(run.task)}", "bold"))
     if plan is not None:
         show_plan(tools, run, plan)
     else:
         show_problems("Problems", run.problems)
     tell(_state(run))
-    for hint in _next(tools, run, plan):
+    for hint in _next(tools, run, plan, name):
         tell(text(f"  {hint}"))
+
+
+def particulars(tools: Toolbox, run: Run) -> Table:
+    """The particulars as a table of names and values."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, value in _pairs(tools, run):
+        if value:
+            table.add_row(Text(name), line(value))
+    return table
+
+
+def _pairs(tools: Toolbox, run: Run) -> Iterator[tuple[str, str]]:
+    for asker in tools.runs.askers(run.id):
+        yield "asked", f"{local(asker.asked_at)} by {_who(asker)}"
+    yield "planned", local(run.planned_at)
+    for review in tools.runs.reviews(run.id):
+        reason = f": {review.reason}" if review.reason else ""
+        yield review.decision, f"{local(review.at)} by {review.person}{reason}"
+    yield "ended", local(run.ended_at)
+    yield "task", _task(run)
+    if run.target is not None:
+        yield "kestra", f"{run.target.server} tenant {run.target.tenant}"
+        yield "git", f"{run.target.remote} {run.target.branch}"
+    yield "read at", run.base_commit or ""
+    yield "digest", run.plan_digest or ""
+    yield "follows", run.follows or ""
+
+
+def _who(asker: Asker) -> str:
+    withdrawn = " (withdrawn)" if asker.withdrawn else ""
+    return asker.who + withdrawn
+
+
+def _task(run: Run) -> str:
+    """The fields of the task that were given another value than their default."""
+    given = run.task.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return ", ".join(f"{name}: {value}" for name, value in given.items())
 
 
 def show_plan(tools: Toolbox, run: Run, plan: Plan) -> None:
@@ -101,6 +142,9 @@ def _state(run: Run) -> Text:
     counts = run.counts
     landed = f"{counts.landed} landed" if counts else ""
     words = {
+        State.QUEUED: "not begun yet",
+        State.PLANNING: "being planned",
+        State.WRITING: "being written",
         State.UNCHANGED: "nothing to write",
         State.PLANNED: "a dry run, nothing was written",
         State.WAITING: "nothing is written before a person agrees",
@@ -118,7 +162,7 @@ def _state(run: Run) -> Text:
     return Text.assemble(Text(run.state, style=style_of(run.state)), line(f"  {words}"))
 
 
-def _next(tools: Toolbox, run: Run, plan: Plan | None) -> Iterator[str]:
+def _next(tools: Toolbox, run: Run, plan: Plan | None, name: str) -> Iterator[str]:
     if run.commit_url or run.commit_id:
         yield f"commit:     {run.commit_url or run.commit_id}"
     if run.state in {State.WAITING, State.PLANNED} and plan is not None:
@@ -132,8 +176,11 @@ def _next(tools: Toolbox, run: Run, plan: Plan | None) -> Iterator[str]:
         yield f"expires:    {local(limit)}"
     if run.patch is not None and plan is not None and plan.changes:
         yield f"the texts:  tenantsync runs diff {run.id}"
-    if run.state in {State.FAILED, State.UNKNOWN}:
+    if run.state.in_motion or run.state is State.UNKNOWN:
+        yield f"wait:       tenantsync runs wait {run.id}"
         yield f"explained:  tenantsync runs why {run.id}"
+    if run.state in _TO_MEND and run.followed_by is None and name in tools.config.syncs:
+        yield f"once mended: tenantsync sync {name}"
 
 
 def _to_decide(run: Run, plan: Plan) -> Iterator[str]:

@@ -1,0 +1,257 @@
+"""`up`, `worker`, `beat`, `doctor`, and commands that bring their own Redis and worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sandbox.git_server import GitServer
+from sandbox.sample import sample_seed
+from sandbox.server import SandboxServer
+from tests.integration.cli.home import Home
+from tests.ports import free_port
+from tests.stack import FIFTH, Stack, wait_for
+
+CONFIG = """\
+kestra:
+  prod:
+    url: {kestra}
+    username: admin@example.org
+    password: {{env: KESTRA_PASSWORD}}
+repositories:
+  flows:
+    url: {git}
+    token: {{env: GIT_TOKEN}}
+syncs:
+  backup:
+    sourceOfTruth: KESTRA
+    branch: main
+    schedule: "* * * * *"
+"""
+
+
+class Alone(Home):
+    """An installation without a Redis of its own, its Kestra and its Git server."""
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            **super().environment(),
+            **FIFTH,
+            "GIT_TOKEN": "git-token",
+            "TENANTSYNC_CONCURRENCY": "2",
+            **more,
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        with (self.folder / "said").open("w") as said:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said").read_text(errors="replace")
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Alone]:
+    with SandboxServer() as kestra, GitServer(tmp_path / "git", token="git-token") as git:
+        git.create("acme")
+        kestra.apply(sample_seed(namespaces=2, flows_each=2, files_each=1))
+        home = Alone(tmp_path, CONFIG.format(kestra=kestra.url, git=git.url("acme")))
+        yield home
+        home.close()
+
+
+def _children(parent: int) -> set[int]:
+    """The processes below one, at this moment."""
+    found: set[int] = set()
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found |= {int(entry.name)} | _children(int(entry.name))
+    return found
+
+
+def _alive(processes: set[int]) -> bool:
+    return any(Path(f"/proc/{each}").exists() for each in processes)
+
+
+def test_a_command_alone_brings_redis_and_a_worker_and_takes_them_away(alone: Alone) -> None:
+    said = alone.run("sync", "backup")
+    assert (said.code, "APPLIED" in said.out) == (0, True), said.err
+    wait_for("the server ends", lambda: not (alone.data / "redis.url").exists(), 30)
+    assert "ready." in (alone.data / "logs" / "worker.log").read_text()
+
+
+def test_without_waiting_nothing_goes_on_before_the_next_worker(alone: Alone) -> None:
+    asked = alone.run("sync", "backup", "--no-wait")
+    assert (asked.code, "is QUEUED" in asked.out) == (0, True), asked.err
+    assert "It goes on as soon as a worker runs (`tenantsync up`" in asked.err
+    why = alone.run("runs", "why", "last")
+    assert "No worker answers: `tenantsync up`" in why.out
+    done = alone.run("runs", "wait", "last")
+    assert (done.code, "APPLIED" in done.out) == (0, True), done.err
+
+
+def test_a_worker_that_cannot_start_is_told_and_not_waited_for(alone: Alone) -> None:
+    (alone.folder / "sitecustomize.py").write_text(
+        "import sys\nif 'workers.worker' in sys.orig_argv: sys.exit('no celery today')\n"
+    )
+    path = f"{alone.folder}{os.pathsep}{alone.environment()['PYTHONPATH']}"
+    said = alone.run("sync", "backup", PYTHONPATH=path)
+    assert said.code == 1
+    assert "the worker of this command has ended; see" in said.err
+    assert "no celery today" in (alone.data / "logs" / "worker.log").read_text()
+
+
+def test_up_runs_worker_schedule_and_flower_and_ends_them_together(alone: Alone) -> None:
+    port = free_port()
+    up = alone.start("up", "--flower-port", str(port))
+    for words in ("worker | ", "beat   | schedule: backup", "flower | ", "ready.", "Visit me at"):
+        wait_for(words, lambda words=words: words in alone.said, 60)  # type: ignore[misc]
+    wait_for("the schedule asks", lambda: "beat   | " in alone.said and _asked(alone), 90)
+    children = _children(up.pid)
+    assert len(children) >= 5
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(40) == 0
+    wait_for("all have ended", lambda: not _alive(children), 10)
+    assert "stopping" in alone.said
+
+
+def _asked(alone: Alone) -> bool:
+    runs = alone.runs.newest(1)
+    return bool(runs) and alone.runs.askers(runs[0].id)[0].who == "schedule backup"
+
+
+def test_up_ends_all_when_one_ends(alone: Alone) -> None:
+    up = alone.start("up", "--no-flower")
+    wait_for("ready", lambda: "ready." in alone.said, 60)
+    beats = [each for each in _children(up.pid) if b"beat" in _line(each)]
+    os.kill(beats[0], signal.SIGKILL)
+    assert up.wait(40) == 1
+    assert "beat has ended with code -9: stopping the others" in alone.said
+
+
+def _line(process: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def test_what_up_started_does_not_outlive_it(alone: Alone) -> None:
+    up = alone.start("up", "--no-flower")
+    wait_for("ready", lambda: "ready." in alone.said, 60)
+    children = _children(up.pid)
+    up.kill()
+    up.wait()
+    wait_for("all have ended", lambda: not _alive(children), 30)
+
+
+def test_a_taken_port_is_told_before_anything_starts(alone: Alone) -> None:
+    with GitServer(alone.folder / "other") as other:
+        port = other.origin.rsplit(":", 1)[1]
+        said = alone.run("up", "--flower-port", port)
+    assert said.code == 1
+    assert f"port {port} is taken" in said.err
+
+
+def test_a_worker_ends_softly(alone: Alone) -> None:
+    worker = alone.start("worker", "--name", "steady", "--concurrency", "1")
+    wait_for("ready", lambda: "steady@" in alone.said and "ready." in alone.said, 60)
+    children = _children(worker.pid)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(40) == 0
+    wait_for("all have ended", lambda: not _alive(children), 10)
+
+
+def test_the_doctor_finds_nothing_wrong_where_all_is_there(stack: Stack) -> None:
+    stack.configure({"backup": {"sourceOfTruth": "KESTRA", "branch": "main"}})
+    done = stack.run("doctor", "-o", "json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, found
+    texts = {(one["subject"], one["level"]): one["text"] for one in found}
+    assert "Kestra 1.3.25 OSS, login accepted" in _text(found, "kestra main", "login")
+    assert _text(found, "kestra main", "kinds: FLOW, FILE, DASHBOARD")
+    assert _text(found, "kestra main", "nothing but files")
+    assert _text(found, "repository main", "may be pushed to")
+    assert _text(found, "repository main", "branch main will be created as the first one")
+    assert texts[("workers", "ok")].startswith("w1@")
+    assert texts[("clock", "ok")]
+    assert "noeviction" in texts[("redis memory", "ok")]
+    assert not [one for one in found if one["level"] in {"warning", "broken"}]
+
+
+def _text(found: list[dict[str, str]], subject: str, part: str) -> str:
+    return next(one["text"] for one in found if one["subject"] == subject and part in one["text"])
+
+
+def test_the_doctor_names_what_is_broken_and_what_to_do(stack: Stack) -> None:
+    stack.configure({"deploy": {"sourceOfTruth": "GIT", "branch": "lost"}})
+    text = stack.config.read_text().replace("admin@example.org", "nobody@example.org")
+    stack.config.write_text(text)
+    stack.git.refuse(stack.repository.stem, "read only today")
+    stack.redis.config_set("maxmemory-policy", "allkeys-lru")
+    stack.redis.config_set("maxmemory", "500mb")
+    try:
+        done = stack.run("doctor")
+    finally:
+        stack.redis.config_set("maxmemory-policy", "noeviction")
+        stack.redis.config_set("maxmemory", "0")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert any(line.startswith("broken kestra main") for line in lines)
+    assert any(line.startswith("broken redis memory `allkeys-lru` drops") for line in lines)
+    assert any("sync deploy: branch lost is not there; push it" in line for line in lines)
+    assert lines[-1].startswith("3 broken")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_works_with_a_broken_configuration(home: Home) -> None:
+    home.config.write_text("kestra: [\n")
+    said = home.run("doctor")
+    assert said.code == 1
+    assert "broken" in said.out
+    assert "tenantsync.yaml:" in said.out
+    assert "git version" in said.out
+
+
+def test_the_doctor_says_that_redis_is_away_and_looks_at_the_rest(home: Home) -> None:
+    said = home.run("doctor", "-o", "json", TENANTSYNC_REDIS_URL="redis://:hunter2@127.0.0.1:9/0")
+    found = {one["subject"]: one for one in json.loads(said.out)}
+    assert said.code == 1
+    assert found["redis"]["level"] == "broken"
+    assert found["contents"]["level"] == "ok"
+    assert "hunter2" not in said.out + said.err
+
+
+def test_a_redis_that_keeps_nothing_is_remarked_on(stack: Stack) -> None:
+    stack.redis.config_set("appendonly", "no")
+    try:
+        done = stack.run("doctor", "-o", "json")
+    finally:
+        stack.redis.config_set("appendonly", "yes")
+    found = {one["subject"]: one for one in json.loads(done.stdout)}
+    assert found["redis on disk"]["level"] == "warning"
+    assert done.returncode == 0
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.cli", "--version"], capture_output=True, text=True,
+        check=True, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert done.stdout.startswith("tenantsync")

@@ -1,0 +1,60 @@
+"""A whole TenantSync for tests against a real Kestra: real workers, a real Git server, the given
+server behind a proxy that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from sandbox.settings import Settings
+from tests.real.proxy import Proxy
+from tests.real.server import RealServer
+from tests.stack import FIFTH, Stack
+
+
+class RealStack(Stack):
+    """The stack of all acceptance tests with another server, and with the times of production:
+    a real server under load is not five times as fast."""
+
+    def __init__(self, folder: Path, server: RealServer) -> None:
+        super().__init__(folder, KESTRA_PASSWORD=server.password)
+        self.kestra.stop_listening()
+        self.server = server
+        self.proxy = Proxy(server.url)
+        self.kestra = server  # type: ignore[assignment]
+
+    def __enter__(self) -> Self:
+        self._exits.enter_context(self.proxy)
+        super().__enter__()
+        for name in FIFTH:
+            del self.environment[name]
+        return self
+
+    def fresh(self, kestra: Settings | None = None) -> Self:
+        """An empty repository; whoever holds the server empties it."""
+        self.quiet()
+        for file in self.points.iterdir():
+            file.unlink()
+        self._names += 1
+        self.repository = self.git.create(self._name)
+        self.configure()
+        return self
+
+    def configure(self, syncs: Mapping[str, Any] | None = None, **sections: Any) -> None:
+        """Writes the configuration file: all that makes it work with this server."""
+        login = {"username": self.server.user, "password": {"env": "KESTRA_PASSWORD"}}
+        super().configure(syncs, **{"kestra": {"main": {"url": self.proxy.url, **login}}} | sections)
+
+    def before(self, run_id: str) -> dict[tuple[str, str], str]:
+        """What a run overwrote or deleted, as it was kept: (namespace, name) → text."""
+        return {
+            (one["namespace"], one["name"]): self._content(one["beforeContent"]).decode()
+            for one in self.plan(run_id)["changes"]
+            if one.get("beforeContent")
+        }
+
+    def _content(self, name: str) -> bytes:
+        return (self.folder / "data" / "contents" / name[:2] / name).read_bytes()

@@ -1,0 +1,64 @@
+"""What is there to do after the demo? Commands to look around, and how to keep the servers."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from workers.demo.folder import Folder
+from workers.demo.screen import Screen
+from workers.demo.servers import Servers, until
+
+
+def farewell(
+    screen: Screen, folder: Folder, memorable: Mapping[str, str], *, keep: bool
+) -> None:
+    """Says what lies in the folder and what to type to look at it."""
+    place = _short(folder.path)
+    screen.chapter(0, "Look around")
+    screen.says("All runs, texts and decisions of this story are kept. To look at them:")
+    screen.blank()
+    screen.commands(
+        [
+            (f"cd {shlex.quote(place)} && . ./env", "in a shell of yours" if keep else ""),
+            ("tenantsync runs list", "all runs, newest first"),
+            ("tenantsync runs show last", "one run: who asked, its plan, how it ended"),
+            *((f"tenantsync {command}", what) for what, command in memorable.items()),
+            ("tenantsync audit list", "who did what"),
+        ]
+    )
+    screen.blank()
+    if not keep:
+        screen.says(
+            f"The servers are stopped; `{_again()}` keeps them running. When you are "
+            f"done: rm -r {shlex.quote(place)}"
+        )
+    screen.says("Your own Kestra and repository: README.md, by configuration alone.")
+
+
+def kept(screen: Screen, servers: Servers) -> None:
+    """Says where everything runs, and comes back when one of them has ended.
+
+    ctrl-C and SIGTERM raise KeyboardInterrupt.
+    """
+    screen.blank()
+    screen.says("Everything runs on until ctrl-C:")
+    screen.fact("Kestra", servers.kestra.url, "its API")
+    screen.fact("Git", servers.git, "to clone from and push to")
+    screen.fact("Flower", servers.flower or "", "workers and jobs")
+    screen.says("Change something on either side, then: tenantsync sync deploy --dry-run")
+    with screen.busy("running"):
+        until(lambda: bool(servers.ended()), float("inf"))
+    screen.says(f"{', '.join(servers.ended())} ended by itself; the others are stopped too.")
+
+
+def _again() -> str:
+    return "make demo ARGS=--keep" if "MAKELEVEL" in os.environ else "tenantsync demo --keep"
+
+
+def _short(path: Path) -> str:
+    """The path from the current folder where it lies below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
