@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -85,6 +85,7 @@ def stack(folder: Path, repositories: Sequence[str]) -> Iterator[Stack]:
         config = folder / "tenantsync.yaml"
         config.write_text(_configuration(kestra.url, git_url, repositories))
         log = folder / "worker.log"
+        (folder / "data").mkdir()
         exits.enter_context(_worker(log, _environment(folder, config, redis_url)))
         celery = Celery("bench", broker=redis_url, backend=redis_url, set_as_current=False)
         exits.callback(celery.close)
@@ -194,7 +195,8 @@ def _started(
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself, and said why in its log
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import argparse
 import base64
 import hmac
-import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
+
+from sandbox.git_backend import backend, git, read_head
 
 _CHUNK = 1 << 16
 _HOOK = """\
@@ -108,8 +108,8 @@ class GitServer:
         path = self.root / f"{name}.git"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _git("init", "--quiet", "--bare", "--initial-branch=main", str(path))
-            _git(f"--git-dir={path}", "config", "http.receivepack", "true")
+            git("init", "--quiet", "--bare", "--initial-branch=main", str(path))
+            git(f"--git-dir={path}", "config", "http.receivepack", "true")
         return path
 
     def refuse(self, name: str, text: str) -> None:
@@ -200,11 +200,11 @@ class _Handler(BaseHTTPRequestHandler):
         return hmac.compare_digest(sent.encode(), f"Basic {pair}".encode())
 
     def _backend(self) -> None:
-        with _backend(self._variables()) as process:
+        with backend(self._variables()) as process:
             assert process.stdin and process.stdout
             feeder = threading.Thread(target=self._feed, args=(process.stdin,), daemon=True)
             feeder.start()
-            status, headers = _cgi_head(process.stdout)
+            status, headers = read_head(process.stdout)
             if self._due("cut_answers"):
                 process.stdout.read()  # to its end: the push was executed
                 return self._cut_answer()
@@ -295,55 +295,6 @@ class _Handler(BaseHTTPRequestHandler):
         return variables
 
 
-@contextmanager
-def _backend(variables: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        ("git", "http-backend"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_environment() | variables,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.stdout:
-            process.stdout.close()
-        process.wait()
-
-
-def _cgi_head(pipe: IO[bytes]) -> tuple[int, list[tuple[str, str]]]:
-    status, headers = 200, []
-    while line := pipe.readline().decode("latin-1").strip():
-        name, _, value = line.partition(":")
-        if name.lower() == "status":
-            status = int(value.split()[0])
-        else:
-            headers.append((name, value.strip()))
-    return status, headers
-
-
-def _environment() -> dict[str, str]:
-    """A clean environment: settings of whoever runs the server change nothing."""
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.devnull,
-        "LC_ALL": "C.UTF-8",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": "*",
-    }
-
-
-def _git(*arguments: str) -> None:
-    subprocess.run(
-        ("git", *arguments), env=_environment(), check=True, stdin=subprocess.DEVNULL, timeout=60
-    )
-
-
 def main() -> None:
     """Serve a directory until interrupted: `python -m sandbox.git_server ROOT --port 8090`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -352,10 +303,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--create", action="append", default=[], help="a repository to make")
     options = parser.parse_args()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
     with GitServer(options.root, port=options.port, host=options.host) as server:
         for name in options.create:
             server.create(name)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        ended.wait()
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ FILES: tuple[tuple[str, str | None], ...] = (
     ("/assets/logo.png", None),
     ("/docs/runbook.md", "# Runbook\n\n1. Look at `load-{team}`.\n2. Call the desk ({number}).\n"),
     ("/tests/test_load_{team}.py", "def test_limit():\n    assert {number} >= 0\n"),
-    ("/.kestraignore", "*.tmp\n"),
+    ("/config/flags.toml", 'team = "{team}"\nnightly = true\n'),
 )
 
 DASHBOARD = """\

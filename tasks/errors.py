@@ -15,6 +15,7 @@
     │   └── MirrorCorrupt    the local mirror is broken: rebuilt from the remote, then once more
     ├── Doubtful             an answer that cannot be trusted (short page, damaged archive)
     └── LeaseLost            the lane now belongs to another run; this job starts no further write
+        └── Cancelled        a person has ended the run; this job starts no further write
 
 Each class takes one message, so that it survives pickling between processes.
 """
@@ -91,3 +92,7 @@ class Doubtful(TenantSyncError):
 
 class LeaseLost(TenantSyncError):
     """The lane now belongs to another run."""
+
+
+class Cancelled(LeaseLost):
+    """A person has ended the run; unlike a lost lane, nobody goes on with its writes."""

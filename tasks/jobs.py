@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from celery import shared_task, signature
 from celery.canvas import Signature
 
-from tasks import steps, writes
+from tasks import ending, steps, writes
 from tasks.artifacts import Kind, Part
 from tasks.guard import Guard
 from tasks.points import reach
@@ -171,7 +171,7 @@ def finish(self: Job, run: Run) -> str:
 @job("tenantsync.broken")
 def broken(self: Job, run_id: str, epoch: int) -> str:
     """A job of a chord died for good: the run ends, and says what landed."""
-    ended = steps.fail(self.tools, run_id, epoch, "a job of this run died; see the worker's log")
+    ended = ending.fail(self.tools, run_id, epoch, "a job of this run died; see the worker's log")
     if ended is not None:
         self.rest(ended)
     return "ended" if ended is not None else "nothing to do"

@@ -188,13 +188,19 @@ class SyncLayout:
         owned = part.kind is Kind.FILE or rest.endswith(_TEXT_SUFFIXES)
         return Place(part=part, rest=rest) if owned else None
 
-    def hidden_parts(self, path: str) -> tuple[Part, ...]:
-        """The parts that cannot be read because a symbolic link or submodule lies at this path,
-        in the place of the folder of a namespace or of a part."""
+    def hidden_parts(self, path: str, *, link: bool = True) -> tuple[Part, ...]:
+        """The parts that cannot be read because something else lies at this path, in the place of
+        the folder of a part or, if it is a symbolic link or submodule, of a namespace.
+
+        An ordinary file (`link` false) beside the folders of namespaces is foreign: a repository
+        may hold a `makefile`, which could be the name of a namespace.
+        """
         below = self._below(path)
         if below is None or below.count("/") > 1:
             return ()
         namespace, _, folder = below.partition("/")
+        if not folder and not link:
+            return ()
         folders = (folder,) if folder else _FOLDERS.values()
         found = (self._part(namespace, each) for each in folders)
         return tuple(part for part in found if part is not None)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks import finishing
 from tasks.artifacts import Part, Snapshot
+from tasks.ending import columns_of, end_of, settle
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
 from tasks.plan import Change
 from tasks.run import Run
 from tasks.sides import kestra_now
-from tasks.steps import plan_of, settle
 from tasks.store.bases import scope
 from tasks.store.parts import WritePhase
 from tasks.toolbox import Toolbox
@@ -25,14 +24,11 @@ def settle_unknown(tools: Toolbox, run: Run) -> Run | None:
     """The end of an UNKNOWN run. Raises what keeps its target from being read; None when somebody
     else settled it."""
     settled = [_settled(tools, run, result) for result in results(tools, run)]
-    end = finishing.end(plan_of(tools, run), settled, cancelled=run.cancelled_by is not None)
+    end = end_of(tools, run, settled)
     moved = tools.runs.move(
         run,
         end.state if end.state in _ENDS else State.FAILED,
-        counts=end.counts.to_dict(),
-        problems=[problem.to_dict() for problem in end.problems],
-        commit_id=end.commit,
-        commit_url=end.commit_url,
+        **columns_of(tools, run, end),
     )
     if moved is not None:
         _note_landed(tools, moved, settled)

@@ -14,21 +14,23 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks import committing, finishing, planning, survey, writing
-from tasks.artifacts import Kind, Part
+from tasks.artifacts import Part
 from tasks.compare import is_withheld
-from tasks.errors import Doubtful, LeaseLost, LoginRefused, Unsupported
-from tasks.gathering import assemble
-from tasks.guard import Guard
+from tasks.deciding import assemble_plan, next_state, supersede_older, waiting_twin
+from tasks.details import with_details
+from tasks.ending import columns_of, end_of, follow, settle
+from tasks.errors import Cancelled, Doubtful, LeaseLost, LoginRefused, Unsupported
+from tasks.guard import Guard, Stoppable
 from tasks.kestra.side import Server
 from tasks.look import Ended, How, Written
-from tasks.outcome import Counts, State
-from tasks.partplan import PartPlan, unchanged, unread
-from tasks.plan import Change, Plan, plan_digest
+from tasks.outcome import State
+from tasks.partplan import PartPlan, unread
+from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
 from tasks.problems import Code, Problem
 from tasks.protection import is_protected
-from tasks.requests import Task, WhenMissing
+from tasks.requests import Task
 from tasks.run import Run
 from tasks.sides import kestra_now
 from tasks.store.bases import scope
@@ -37,11 +39,15 @@ from tasks.store.runs import now
 from tasks.survey import PartSurvey, Pinned
 from tasks.toolbox import Toolbox
 from tasks.wording import commit_wording
-from tasks.writes import changes_of, open_writes, results, store, target_of, write_row, write_rows
-
-#: Runs that follow each other because something was stale, at most.
-FOLLOWERS = 3
-
+from tasks.writes import (
+    changes_of,
+    open_writes,
+    plan_of,
+    results,
+    store,
+    target_of,
+    write_rows,
+)
 
 # -- split --------------------------------------------------------------------------------------
 
@@ -139,7 +145,7 @@ def _compare(tools: Toolbox, run: Run, part: Part, surveyed: PartSurvey) -> Part
         kept = {one.name for one in compared.differences}
         kept |= {name for name in surveyed.base.items if is_withheld(name, withheld)}
         tools.bases.seen_equal(scope(run.target), part, surveyed.base, compared.equal, kept)
-    return plan
+    return with_details(plan, kestra, repo, run.base_commit)
 
 
 def protected_namespaces(run: Run) -> tuple[str, ...]:
@@ -162,7 +168,7 @@ class Decided:
 
 def gather(tools: Toolbox, run: Run) -> Decided:
     """One plan of all parts, its digest and diff files; then the next state."""
-    plan = _assemble(tools, run)
+    plan = assemble_plan(tools, run)
     digest = plan_digest(plan)
     stored = store_files(plan, tools.contents)
     columns: dict[str, Any] = {
@@ -177,7 +183,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     }
     tools.parts.add_writes(write_rows(tools, run, plan))
     reach("gathered", run=run.id)
-    twin = _waiting_twin(tools, run, plan, digest)
+    twin = waiting_twin(tools, run, plan, digest)
     if twin is not None:
         tools.runs.join(run, twin)
         ended = tools.runs.move(run, State.SUPERSEDED, followed_by=twin.id, **columns)
@@ -186,60 +192,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     moved = tools.runs.move(run, state, **columns) or tools.runs.get(run.id)
     if moved.state is State.UNCHANGED and not run.task.dry_run:
         settle(tools, moved, moved.base_commit)
-    return Decided(run=moved, superseded=_supersede(tools, moved))
-
-
-def next_after_plan(run: Run, plan: Plan) -> State:
-    """What a plan that has changes leads to once it is to be written: a person, or writing."""
-    return State.WAITING if run.task.reviewed or plan.guards else State.WRITING
-
-
-def next_state(run: Run, plan: Plan) -> State:
-    """What a plan leads to: the end of the run, a person, or writing."""
-    if any(problem.fatal for problem in plan.problems):
-        return State.REFUSED
-    if not plan.writes:
-        return State.PARTIAL if plan.unread else State.UNCHANGED
-    if run.task.dry_run:
-        return State.PLANNED
-    return next_after_plan(run, plan)
-
-
-def _assemble(tools: Toolbox, run: Run) -> Plan:
-    parts = []
-    counts = {Part(n, Kind(k)): count for n, k, count in run.facts.get("equal", [])}
-    for row in tools.parts.of(run.id):
-        if row.state is PartState.EQUAL:
-            parts.append(unchanged(row.part, counts.get(row.part, 0)))
-        elif row.result is None:
-            parts.append(unread(row.part, "its job did not end"))
-        else:
-            parts.append(PartPlan.model_validate_json(tools.contents.get(row.result)))
-    return assemble(
-        run.task,
-        run.id,
-        target_of(run),
-        parts,
-        base_commit=run.base_commit,
-        new_branch=run.new_branch,
-        problems=run.problems,
-    )
-
-
-def _waiting_twin(tools: Toolbox, run: Run, plan: Plan, digest: str) -> Run | None:
-    """The run of the same sync that waits for a person with this very plan."""
-    if next_state(run, plan) is not State.WAITING:
-        return None
-    waiting = tools.runs.waiting_plans(run)
-    return next((other for other in waiting if other.plan_digest == digest), None)
-
-
-def _supersede(tools: Toolbox, run: Run) -> tuple[Run, ...]:
-    """Ends the waiting runs of the same sync that this newer plan replaces."""
-    if run.state in {State.PLANNED, State.REFUSED, State.CANCELLED, State.FAILED}:
-        return ()
-    old = [other for other in tools.runs.waiting_plans(run) if other.seq < run.seq]
-    return tuple(tools.runs.get(other.id) for other in old if tools.runs.supersede(other, run))
+    return Decided(run=moved, superseded=supersede_older(tools, moved))
 
 
 # -- write --------------------------------------------------------------------------------------
@@ -275,8 +228,6 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
     if row is None or row.result is not None:
         return "done before"
     changes = changes_of(tools, row)
-    if tools.runs.is_cancelled(run.id):
-        return store(tools, run, row, _held(changes, "the run was cancelled"))
     kestra, repo = _sides(tools, run.task)
     held = kestra_now(kestra, {change.part for change in changes})
     wording = commit_wording(
@@ -286,17 +237,25 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
         tools.runs.reviews(run.id),
         repo.connection,
     )
-    written = committing.commit_plan(
-        run,
-        changes,
-        held,
-        wording,
-        repo=repo,
-        bases=tools.bases,
-        contents=tools.contents,
-        guard=guard,
-    )
+    try:
+        written = committing.commit_plan(
+            run,
+            changes,
+            held,
+            wording,
+            repo=repo,
+            bases=tools.bases,
+            contents=tools.contents,
+            guard=_stoppable(tools, run, guard),
+        )
+    except Cancelled as error:
+        written = _held(changes, error.message)
     return store(tools, run, row, written)
+
+
+def _stoppable(tools: Toolbox, run: Run, guard: Guard) -> Guard:
+    # A cancelled job still looks at its target: what it wrote before it died has landed.
+    return Stoppable(guard, lambda: tools.runs.is_cancelled(run.id))
 
 
 def after_commit(tools: Toolbox, run: Run) -> str:
@@ -311,8 +270,6 @@ def write(tools: Toolbox, run: Run, namespace: str, phase: WritePhase, guard: Gu
     if row is None or row.result is not None:
         return "done before"
     changes = changes_of(tools, row)
-    if tools.runs.is_cancelled(run.id):
-        return store(tools, run, row, _held(changes, "the run was cancelled"))
     held = _held_deletions(tools, run, changes) if phase is WritePhase.DELETE else {}
     todo = [change for change in changes if change not in held]
     kestra, repo = _sides(tools, run.task)
@@ -325,7 +282,7 @@ def write(tools: Toolbox, run: Run, namespace: str, phase: WritePhase, guard: Gu
             repo=repo,
             bases=tools.bases,
             contents=tools.contents,
-            guard=guard,
+            guard=_stoppable(tools, run, guard),
         )
         _check_late(tools, run, namespace, guard)
     kept = tuple(Ended(change=one, how=How.HELD, message=why) for one, why in held.items())
@@ -364,21 +321,6 @@ def _held_deletions(tools: Toolbox, run: Run, changes: Sequence[Change]) -> Mapp
     }
 
 
-def lost(tools: Toolbox, run: Run, job: str, rest: Sequence[str], why: str) -> str:
-    """The error record of a job that failed for good: a part unread, or changes not landed."""
-    if job == "tenantsync.plan":
-        part = Part(rest[0], Kind(rest[1]))
-        result = tools.contents.put(unread(part, why).to_json().encode())
-        tools.parts.planned(run.id, part, PartState.UNREAD, result)
-        return "unread"
-    row = write_row(tools, run, job, rest)
-    if row is None or row.result is not None:
-        return "done before"
-    # It may have written before it died: the target is read before anybody says that it did not.
-    ended = tuple(Ended(change=one, how=How.UNKNOWN, message=why) for one in changes_of(tools, row))
-    return store(tools, run, row, Written(ended=ended))
-
-
 # -- finish -------------------------------------------------------------------------------------
 
 
@@ -392,18 +334,13 @@ class Finished:
 
 def finish(tools: Toolbox, run: Run) -> Finished:
     """The outcome of a run that has written, its base, and a follower for what was stale."""
-    end = finishing.end(
-        plan_of(tools, run), results(tools, run), cancelled=run.cancelled_by is not None
-    )
-    follower = _follow(tools, run, end) if end.counts.stale else None
+    end = end_of(tools, run)
+    follower = follow(tools, run, end) if end.counts.stale else None
     moved = tools.runs.move(
         run,
         end.state,
-        counts=end.counts.to_dict(),
-        problems=[problem.to_dict() for problem in (*end.problems, *_late(tools, run))],
-        commit_id=end.commit,
-        commit_url=end.commit_url,
         followed_by=follower.id if follower else None,
+        **columns_of(tools, run, end),
     )
     ended = moved or tools.runs.get(run.id)
     if moved is not None:
@@ -412,60 +349,7 @@ def finish(tools: Toolbox, run: Run) -> Finished:
     return Finished(run=ended, follower=follower)
 
 
-def _late(tools: Toolbox, run: Run) -> list[Problem]:
-    problems = tools.runs.get(run.id).problems
-    return [problem for problem in problems if problem.code is Code.LATE_WRITE]
-
-
-def _follow(tools: Toolbox, run: Run, end: finishing.End) -> Run | None:
-    """An unreviewed run that left something stale asks its task again."""
-    reviewed = run.task.reviewed or run.task.plan or tools.runs.reviews(run.id)
-    if reviewed or run.depth >= FOLLOWERS or end.state not in {State.PARTIAL, State.STALE}:
-        return None
-    follower, _ = tools.runs.ask(
-        run.task, who=f"run {run.id}", message=f"{run.id}.follower", follows=run
-    )
-    return follower
-
-
-def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
-    """The parts that a run which may delete has settled, and the commit both sides are at; not
-    for dry runs."""
-    target = target_of(run)
-    if commit_id is not None and run.state in {State.APPLIED, State.PARTIAL, State.UNCHANGED}:
-        tools.bases.synced(scope(target), target, commit_id)
-    deletes = run.task.when_missing_in_source is WhenMissing.DELETE
-    if deletes and run.state in {State.APPLIED, State.UNCHANGED}:
-        rows = tools.parts.of(run.id)
-        tools.bases.settle(scope(target), [row.part for row in rows])
-    if run.state is State.UNCHANGED:
-        tools.parts.forget(run.id)  # a reconcile every few minutes would fill the table
-    tools.repository(run.task.repository).release(run.id)
-
-
-def fail(tools: Toolbox, run_id: str, epoch: int, why: str) -> Run | None:
-    """Ends a run that cannot go on; what it wrote so far is told truly."""
-    run = tools.runs.get(run_id)
-    if run.epoch != epoch or run.state.at_rest or run.state is State.UNKNOWN:
-        return None
-    problem = Problem(code=Code.FAILED, where=f"run {run.id}", message=why)
-    landed = sum(len(result.landed) for result in results(tools, run))
-    state = State.PARTIAL if landed and run.state is State.WRITING else State.FAILED
-    counts = (run.counts or Counts()).model_copy(update={"landed": landed})
-    return tools.runs.move(
-        run,
-        state,
-        problems=[one.to_dict() for one in (*run.problems, problem)],
-        counts=counts.to_dict(),
-    )
-
-
 # -- shared -------------------------------------------------------------------------------------
-
-
-def plan_of(tools: Toolbox, run: Run) -> Plan:
-    """The plan of a run that has one."""
-    return Plan.model_validate_json(tools.contents.get(run.plan or ""))
 
 
 def _sides(tools: Toolbox, task: Task) -> tuple[Any, Any]:

@@ -153,3 +153,8 @@ def still_needed(tools: Toolbox, run: Run, job: str, needed: Sequence[str]) -> f
     rows_of_run = tools.parts.writes(run.id)
     still = {lane(target, row.namespace) for row in rows_of_run if row.result is None}
     return frozenset(needed) & still
+
+
+def plan_of(tools: Toolbox, run: Run) -> Plan:
+    """The plan of a run that has one."""
+    return Plan.model_validate_json(tools.contents.get(run.plan or ""))

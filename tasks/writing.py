@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.artifacts import Key, Kind, Part, Snapshot
-from tasks.errors import LeaseLost, Passing
+from tasks.errors import Cancelled, LeaseLost, Passing
 from tasks.guard import Guard
 from tasks.identity import ordered
 from tasks.kestra.side import KestraSide, Write
@@ -121,18 +121,23 @@ def _send(
     order = _order(changes, bytes_of, contents)
     writes = [Write(key=key, action=by_key[key].action, content=bytes_of.get(key)) for key in order]
     report = kestra.write(writes, guard)
-    if report.stopped is not None and isinstance(report.stopped, (LeaseLost, Passing)):
+    cancelled = isinstance(report.stopped, Cancelled)
+    if isinstance(report.stopped, (LeaseLost, Passing)) and not cancelled:
         raise report.stopped  # whoever takes the job over finds what landed
     return {
-        one.key: Ended(change=by_key[one.key], how=_how(one), message=one.message)
+        one.key: Ended(
+            change=by_key[one.key], how=_how(one, cancelled=cancelled), message=one.message
+        )
         for one in report.written
     }
 
 
-def _how(one: Sent) -> How:
+def _how(one: Sent, *, cancelled: bool) -> How:
     if one.landed:
         return How.LANDED
-    return How.FAILED if one.known else How.UNKNOWN
+    if not one.known:
+        return How.UNKNOWN
+    return How.HELD if cancelled else How.FAILED
 
 
 def _order(

@@ -57,7 +57,7 @@ class Stack(AbstractContextManager["Stack"]):
     def __init__(self, folder: Path, kestra: Settings | None = None, **extra: str) -> None:
         self.folder = folder
         self._exits = ExitStack()
-        self.kestra = SandboxServer(kestra)
+        self.kestra = self._kestra(kestra)
         self.git = GitServer(folder / "git", user="git", token="git-token")
         self.workers: list[subprocess.Popen[bytes]] = []
         self.config = folder / "tenantsync.yaml"
@@ -104,11 +104,15 @@ class Stack(AbstractContextManager["Stack"]):
         for file in self.points.iterdir():
             file.unlink()
         self.kestra.stop()
-        self.kestra = SandboxServer(kestra).start()
+        self.kestra = self._kestra(kestra).start()
         self._names += 1
         self.repository = self.git.create(self._name)
         self.configure()
         return self
+
+    def _kestra(self, settings: Settings | None) -> SandboxServer:
+        """The server that holds the tenant."""
+        return SandboxServer(settings)
 
     @property
     def _name(self) -> str:

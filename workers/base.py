@@ -14,8 +14,8 @@ from celery import Task
 from celery.canvas import Signature
 from celery.exceptions import Ignore, Retry
 
-from tasks import steps, writes
-from tasks.errors import LeaseLost, Passing, TenantSyncError
+from tasks import ending, steps, writes
+from tasks.errors import Cancelled, LeaseLost, Passing, TenantSyncError
 from tasks.guard import Guard
 from tasks.jobs import LANED, PARTED, PHASES, message
 from tasks.outcome import State
@@ -243,8 +243,10 @@ class Job(Task):  # type: ignore[type-arg]
     def _lose(self, run: Run, rest: list[Any], why: str) -> Any:
         """The error record of a job: a part unread, a write that did not land, a run that ends."""
         if self.name in PARTED or self.name in LANED:
-            return steps.lost(self.tools, run, self.name, rest, why)
-        ended = steps.fail(self.tools, run.id, run.epoch, why)
+            return ending.lost(self.tools, run, self.name, rest, why)
+        ended = ending.fail(
+            self.tools, run.id, run.epoch, why, sent=self.name != "tenantsync.begin"
+        )
         if ended is not None:
             self.rest(ended)
         return "failed"
@@ -267,15 +269,15 @@ class Job(Task):  # type: ignore[type-arg]
 
 
 class _Stopped:
-    """The guard of a job that must not write any more."""
+    """The guard of a job that only looks at what landed, without the leases that a write needs."""
 
     longest = 0.0
 
     def __call__(self, seconds: float) -> None:
-        raise LeaseLost(f"the run has ended; no write of {seconds:g} s is started")
+        raise Cancelled(f"the run was cancelled; no write of {seconds:g} s is started")
 
     def held(self) -> bool:
-        return False
+        return True
 
 
 def _place(rest: Sequence[Any]) -> dict[str, str]:

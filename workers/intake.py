@@ -10,7 +10,7 @@ from tasks.errors import TaskError
 from tasks.jobs import job
 from workers.base import Job
 from workers.janitor import Janitor
-from workers.producer import Producer, parse
+from workers.producer import MODELS, Producer, parse
 
 
 @job("tenantsync.tenant_sync")
@@ -43,8 +43,18 @@ def janitor(self: Job) -> str:
 
 
 def _ask(self: Job, name: str, value: dict[str, Any]) -> None:
-    task = parse(name, value)
+    task = parse(name, _whole(self, name, value))
     by = task.triggered_by
     who = f"execution {by.execution_id}" if by else f"message {self.request.id}"
     Producer(self.runtime).ask(task, who=who, message=self.request.id)
     raise Ignore  # the outcome comes when the run comes to rest
+
+
+def _whole(self: Job, name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """The task with all its fields: with `plan` those left out are those of the planned run."""
+    if not isinstance(value, dict) or not isinstance(value.get("plan"), str):
+        return value
+    task = self.tools.runs.get(value["plan"]).task
+    if not isinstance(task, MODELS[name]):
+        raise TaskError(f"plan {value['plan']}: it is the plan of a {task.type}; ask with that job")
+    return {**task.to_dict(), "dryRun": False, "triggeredBy": None, **value}

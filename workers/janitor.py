@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import redis
 
-from tasks import settling, steps, writes
+from tasks import ending, settling, writes
 from tasks.errors import TenantSyncError
 from tasks.jobs import QUEUE, body, message
 from tasks.outcome import State
@@ -75,7 +75,7 @@ class Janitor:
 
     def _revived(self, run: Run) -> bool:
         if run.revived >= REVIVALS:
-            ended = steps.fail(
+            ended = ending.fail(
                 self._tools, run.id, run.epoch, f"its messages were lost {REVIVALS} times"
             )
             if ended is not None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from tasks.deciding import next_after_plan
 from tasks.errors import Refused, TaskError, Unreachable, UserError
 from tasks.names import advice
 from tasks.outcome import State
@@ -15,7 +16,6 @@ from tasks.plan import Plan
 from tasks.points import reach
 from tasks.requests import NamespaceSync, Task, TenantSync
 from tasks.run import Run
-from tasks.steps import next_after_plan
 from tasks.writes import lane_key
 from workers.runtime import Runtime
 
@@ -81,7 +81,8 @@ class Producer:
     def _go_on(self, run: Run, who: str) -> Run:
         """A task with `plan: R`: the planned run goes on as after its gathering."""
         if run.state is not State.PLANNED:
-            self._runtime.answer(run)
+            if run.state.at_rest:  # else its end is the answer
+                self._runtime.answer(run)
             return run
         plan = Plan.model_validate_json(self._tools.contents.get(run.plan or ""))
         state = next_after_plan(run, plan)
@@ -148,6 +149,8 @@ class Producer:
         """
         if run.state.final:
             raise Refused(f"run {run.id} is {run.state} already")
+        if run.state is State.UNKNOWN:
+            raise Refused(f"run {run.id} has sent all it had; what landed is read as soon as it can be")
         noted = self._tools.runs.cancel(run, who, message)
         if noted is None:
             raise Unreachable(f"run {run.id} has just moved; cancel it again")

@@ -74,7 +74,8 @@ class Runtime:
         """
         self.wake_all(self.lanes.leave(run.id, self.lanes.lanes_of(run.id)))
         self.inflight.forget(run.id)
-        self.answer(run)
+        if run.state.at_rest:
+            self.answer(run)
         waiting = self.tools.runs.queued_twin(run)
         if waiting is not None:
             self.start(waiting)

@@ -10,7 +10,6 @@ from tasks.errors import Doubtful, Unsafe
 from tasks.layout import check_path
 from tasks.repo.command import Git
 from tasks.repo.message import Person
-from tasks.repo.tree import TreeEntry, listing
 from tasks.repo.url import check_oid
 from tasks.visible import visible_line
 
@@ -52,8 +51,7 @@ def build(
     None when the tree would be the same as that of `base`. The order of the changes is free.
     Raises Unsafe for a path that no checkout could hold, before anything is written to `ref`.
     """
-    modes = _modes(git, base)
-    script = _Script(ref, base, message, signature, modes)
+    script = _Script(ref, base, message, signature, _executables(git, base))
     command = ("-c", "pack.depth=0", "-c", "core.compression=1", "fast-import", "--quiet", "--done")
     oid = git.run(*command, stdin=script.lines(files)).text
     if not oid:
@@ -64,10 +62,13 @@ def build(
     return oid
 
 
-def _modes(git: Git, base: str | None) -> dict[str, str]:
+def _executables(git: Git, base: str | None) -> frozenset[str]:
     """The executable files of the base: the only ones whose mode is not the default."""
-    entries: tuple[TreeEntry, ...] = () if base is None else listing(git, base, "")
-    return {entry.path: entry.mode for entry in entries if entry.mode == _EXECUTABLE}
+    if base is None:
+        return frozenset()
+    lines = git.run("ls-tree", "-r", "-z", "--full-tree", check_oid(base)).stdout.split(b"\0")
+    found = (line.split(b"\t", 1)[1] for line in lines if line.startswith(b"100755 "))
+    return frozenset(path.decode("utf-8", "surrogateescape") for path in found)
 
 
 def _tree(git: Git, commit: str) -> str:
@@ -81,10 +82,15 @@ class _Script:
     """
 
     def __init__(
-        self, ref: str, base: str | None, message: str, signature: Signature, modes: dict[str, str]
+        self,
+        ref: str,
+        base: str | None,
+        message: str,
+        signature: Signature,
+        executables: frozenset[str],
     ) -> None:
         self._ref, self._base, self._message = ref, base, message
-        self._signature, self._modes = signature, modes
+        self._signature, self._executables = signature, executables
         self._written: dict[str, tuple[str, int]] = {}
         self._deleted: set[str] = set()
 
@@ -106,7 +112,8 @@ class _Script:
 
     def _blob(self, file: FileChange, content: bytes) -> Iterator[bytes]:
         mark = len(self._written) + 2
-        self._written[file.path] = (file.mode or self._modes.get(file.path, _FILE), mark)
+        kept = _EXECUTABLE if file.path in self._executables else _FILE
+        self._written[file.path] = (file.mode or kept, mark)
         yield b"blob\nmark :%d\ndata %d\n" % (mark, len(content))
         yield content
         yield b"\n"

@@ -225,13 +225,18 @@ class Runs:
     def cancel(self, run: Run, who: str, message: str | None = None) -> Run | None:
         """Notes that somebody wants the run to end; jobs stop before their next write.
 
-        While the run is QUEUED and others still ask, only the canceller's asking is withdrawn.
+        While the run is QUEUED and others still ask, only the canceller's asking is withdrawn;
+        somebody who never asked ends it for all. Raises NotFound for a message that never asked
+        for it.
         """
         with self._database.write() as db:
             mine = askers.c.message == message if message else askers.c.who == who
-            db.execute(update(askers).where(askers.c.run == run.id, mine).values(withdrawn=True))
+            asked = update(askers).where(askers.c.run == run.id, mine).values(withdrawn=True)
+            withdrawn = db.execute(asked).rowcount
+            if message and not withdrawn:
+                raise NotFound(f"run {run.id}: message {message} did not ask for it")
             left = select(func.count()).where(askers.c.run == run.id, ~askers.c.withdrawn)
-            if run.state is State.QUEUED and db.execute(left).scalar():
+            if run.state is State.QUEUED and withdrawn and db.execute(left).scalar():
                 _note(db, run.id, who, "withdrawn", {})
                 return _one(db, run.id)
             if not _set(db, run, {"cancelled_by": who}):
@@ -303,6 +308,8 @@ def _planned(db: Connection, task: Task) -> Run:
             f"plan {run.id}: the task differs from the one that was planned; ask with the same "
             "fields (dryRun aside), or make a new plan"
         )
+    if run.state in {State.QUEUED, State.PLANNING}:
+        raise TaskError(f"plan {run.id}: the run is {run.state} and has no plan yet; ask again later")
     return run
 
 

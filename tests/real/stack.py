@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from sandbox.settings import Settings
 from tests.real.proxy import Proxy
 from tests.real.server import RealServer
@@ -20,11 +18,9 @@ class RealStack(Stack):
     a real server under load is not five times as fast."""
 
     def __init__(self, folder: Path, server: RealServer) -> None:
-        super().__init__(folder, KESTRA_PASSWORD=server.password)
-        self.kestra.stop_listening()
         self.server = server
         self.proxy = Proxy(server.url)
-        self.kestra = server  # type: ignore[assignment]
+        super().__init__(folder, KESTRA_PASSWORD=server.password)
 
     def __enter__(self) -> Self:
         self._exits.enter_context(self.proxy)
@@ -33,15 +29,8 @@ class RealStack(Stack):
             del self.environment[name]
         return self
 
-    def fresh(self, kestra: Settings | None = None) -> Self:
-        """An empty repository; whoever holds the server empties it."""
-        self.quiet()
-        for file in self.points.iterdir():
-            file.unlink()
-        self._names += 1
-        self.repository = self.git.create(self._name)
-        self.configure()
-        return self
+    def _kestra(self, settings: Settings | None) -> Any:
+        return self.server
 
     def configure(self, syncs: Mapping[str, Any] | None = None, **sections: Any) -> None:
         """Writes the configuration file: all that makes it work with this server."""

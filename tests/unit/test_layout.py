@@ -216,6 +216,8 @@ def test_a_link_in_the_place_of_a_folder_hides_its_parts() -> None:
     assert layout.hidden_parts("d/a/flows") == (flows,)
     assert layout.hidden_parts("d/_global") == (Part(GLOBAL, Kind.DASHBOARD),)
     assert layout.hidden_parts("d/_global/dashboards") == (Part(GLOBAL, Kind.DASHBOARD),)
+    assert layout.hidden_parts("d/a/flows", link=False) == (flows,)
+    assert layout.hidden_parts("d/makefile", link=False) == ()
     for path in ("d/a/flows/x", "d/A", "a/flows", "d/a/other", "d/_global/flows"):
         assert layout.hidden_parts(path) == ()
 

@@ -180,7 +180,7 @@ def _next(tools: Toolbox, run: Run, plan: Plan | None, name: str) -> Iterator[st
         yield f"wait:       tenantsync runs wait {run.id}"
         yield f"explained:  tenantsync runs why {run.id}"
     if run.state in _TO_MEND and run.followed_by is None and name in tools.config.syncs:
-        yield f"once mended: tenantsync sync {name}"
+        yield f"mend, then: tenantsync sync {name}"
 
 
 def _to_decide(run: Run, plan: Plan) -> Iterator[str]:

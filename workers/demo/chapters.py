@@ -17,7 +17,9 @@ TAX = f"{COMPANY}.finance.tax"
 FIX, BEFORE_FIX = "nothing to publish today (Sam)", "nothing to publish"
 #: What is shown of long outputs.
 _LAST_LINES = Cut(head=0, since="Plan:", hints=("commit",))
-_TO_APPROVE = Cut(head=3, since="A person must agree", hints=("approve",))
+_TO_AGREE = Cut(head=3, since="A person must agree")
+_REFUSED = Cut(head=1, since="Problems:")
+_HUNK = Cut(head=0, since="+++ ")
 #: Calls to Kestra that a run makes besides the one of each namespace, at most.
 BESIDES = 5
 
@@ -26,7 +28,7 @@ def export(stage: Stage) -> None:
     """Kestra → Git: a dry run, then exactly its plan as one commit."""
     tenant = _artifacts(stage)
     stage.screen.says(
-        "The repository is empty. A dry run reads both sides and plans; it writes nothing."
+        "The repository is empty. A dry run plans; then exactly that plan is written."
     )
     dry = stage.types("tenantsync sync export --dry-run", Cut(head=4, since="Plan:"))
     stage.proves(
@@ -36,7 +38,7 @@ def export(stage: Stage) -> None:
     )
     applied = stage.types("tenantsync sync export --plan last", _LAST_LINES)
     stage.robin.clones()
-    stage.git("git log --shortstat", without=("Date:", "Tenantsync-Plan:"))
+    stage.git("git log --shortstat", without=("Date:", "Tenantsync-"))
     stage.proves(
         "one commit, which holds the whole tenant byte for byte",
         *_ended(applied, State.APPLIED, Counts(add=tenant, landed=tenant)),
@@ -71,8 +73,7 @@ def reconcile(stage: Stage) -> None:
 def drift(stage: Stage) -> None:
     """An edit in Kestra is overwritten, and kept."""
     stage.screen.says(
-        "Sam edits a flow in Kestra. Git is the truth, so the next run puts it back; what Sam "
-        "wrote is kept."
+        "Sam edits a flow in Kestra. The next run puts it back, and keeps what Sam wrote."
     )
     stage.sam.edits(TAX, "publish-tax", lambda text: text.replace(BEFORE_FIX, FIX))
     applied = stage.types("tenantsync sync deploy")
@@ -81,22 +82,21 @@ def drift(stage: Stage) -> None:
         *_ended(applied, State.APPLIED, Counts(update=1, landed=1)),
         *_equal(stage),
     )
-    shown = stage.types(f"tenantsync runs diff {applied.run.id}")
+    shown = stage.types(f"tenantsync runs diff {applied.run.id}", _HUNK)
     stage.memorable["what Sam wrote, and Git's text"] = f"runs diff {applied.run.id}"
     kept = any(line.startswith("-") and FIX in line for line in shown.said.plain)
-    stage.proves("what was overwritten stays in the diff of its run", Claim("Sam's text", kept, True))
+    stage.proves(
+        "what was overwritten stays in the diff of its run", Claim("Sam's text", kept, True)
+    )
 
 
 def emptied(stage: Stage) -> None:
     """An emptied repository is refused, then repaired."""
-    stage.screen.says(
-        "Robin commits from a broken checkout: every file is gone from Git. To follow would "
-        "delete the whole tenant."
-    )
+    stage.screen.says("Robin commits from a broken checkout: every file is gone from Git.")
     before = stage.servers.kestra.counters()["flow_revisions"], _artifacts(stage)
     stage.robin.removes(".")
     stage.robin.pushes("Oops")
-    refused = stage.types("tenantsync sync deploy", Cut(head=3, since="Problems:"), code=3)
+    refused = stage.types("tenantsync sync deploy", _REFUSED, code=3)
     stage.memorable["why the emptied repository was refused"] = f"runs show {refused.run.id}"
     after = stage.servers.kestra.counters()["flow_revisions"], _artifacts(stage)
     stage.proves(
@@ -105,7 +105,7 @@ def emptied(stage: Stage) -> None:
         Claim("the problem that refuses it", _fatal(refused), [Code.EMPTY_SOURCE]),
         Claim("revisions and artifacts of Kestra", after, before),
     )
-    stage.git("git revert --no-edit HEAD", without=("Date:",))
+    stage.git("git revert --no-edit HEAD", without=("Date:", "create mode"))
     stage.robin.pushes_head()
     equal = stage.types("tenantsync sync deploy")
     stage.proves(
@@ -121,10 +121,10 @@ def budget(stage: Stage) -> None:
     stage.robin.removes("*/flows/archive-*.yaml")
     stage.robin.pushes("The archive flows are retired")
     stage.screen.says(
-        "Robin retires the archive flow of every team. That is meant, but more than the 20 "
-        "deletions that go without a person: somebody has to repeat the figure."
+        "Robin retires the archive flow of every team. That is meant, but it is more than "
+        "goes without a person, who has to repeat the figure."
     )
-    waiting = stage.types("tenantsync sync deploy", _TO_APPROVE)
+    waiting = stage.types("tenantsync sync deploy", _TO_AGREE)
     figure = waiting.run.deletions or 0
     stage.proves(
         "nothing was deleted yet",
@@ -150,8 +150,8 @@ def unchanged(stage: Stage) -> None:
     equal = stage.types("tenantsync sync deploy --exit-code")
     after = kestra.counters()
     stage.proves(
-        f"{equal.calls} calls to Kestra for {namespaces} namespaces with {tenant} artifacts; no "
-        "revision, no commit",
+        f"{equal.calls} calls for {tenant} artifacts: about one for each of {namespaces} "
+        "namespaces, parents included; no revision, no commit",
         Claim("state", equal.run.state, State.UNCHANGED),
         Claim("about one call a namespace", equal.calls <= namespaces + BESIDES, True),
         Claim("flow revisions", after["flow_revisions"], before["flow_revisions"]),

@@ -12,9 +12,7 @@ from workers.demo.screen import Screen
 from workers.demo.servers import Servers, until
 
 
-def farewell(
-    screen: Screen, folder: Folder, memorable: Mapping[str, str], *, keep: bool
-) -> None:
+def farewell(screen: Screen, folder: Folder, memorable: Mapping[str, str], *, keep: bool) -> None:
     """Says what lies in the folder and what to type to look at it."""
     place = _short(folder.path)
     screen.chapter(0, "Look around")

@@ -123,9 +123,7 @@ class Screen:
         ):
             yield
 
-    def _wrapped(
-        self, text: Text, start: str, *, then: str | None = None, style: str = ""
-    ) -> None:
+    def _wrapped(self, text: Text, start: str, *, then: str | None = None, style: str = "") -> None:
         """Text folded to the width, its first line after `start`, the others after `then`."""
         room = self.width - len(start)
         for number, part in enumerate(text.wrap(self._console, room) or [Text()]):

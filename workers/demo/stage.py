@@ -94,13 +94,15 @@ class Stage:
         """Says what runs and what it holds."""
         kestra = self.servers.kestra
         flows = kestra.flows()
-        held = (
+        self.screen.fact("Kestra", kestra.url)
+        self.screen.fact(
+            "Tenant",
             f"{len({namespace for namespace, _ in flows})} namespaces, {len(flows)} flows, "
-            f"{len(kestra.files())} files, {len(kestra.dashboards())} dashboards"
+            f"{len(kestra.files())} files, {len(kestra.dashboards())} dashboards",
         )
-        self.screen.fact("Kestra", kestra.url, held)
         self.screen.fact("Git", self.servers.git, "an empty repository")
-        self.screen.fact("Celery", f"{len(WORKERS)} workers on an embedded Valkey")
+        self.screen.fact("Celery", f"{len(WORKERS)} workers", "on an embedded Valkey")
+        self.screen.fact("Folder", str(self.folder.path), "made anew")
 
     def begin(self, number: int, chapter: Chapter) -> None:
         """Shows the head of a chapter, then plays it."""

@@ -1,0 +1,110 @@
+"""How does a run end: what is settled by it, who follows it, and what of it was lost?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks import finishing
+from tasks.artifacts import Kind, Part
+from tasks.look import Ended, How, Written
+from tasks.outcome import State
+from tasks.partplan import unread
+from tasks.problems import Code, Problem
+from tasks.requests import WhenMissing
+from tasks.run import Run
+from tasks.store.bases import scope
+from tasks.store.parts import PartState, WriteRow
+from tasks.toolbox import Toolbox
+from tasks.writes import changes_of, plan_of, results, store, target_of, write_row
+
+#: Runs that follow each other because something was stale, at most.
+FOLLOWERS = 3
+#: Problems of a run that its plan and its write jobs do not know.
+_KEPT = {Code.LATE_WRITE, Code.FAILED}
+
+
+def end_of(tools: Toolbox, run: Run, written: Sequence[Written] | None = None) -> finishing.End:
+    """The end of a run that has written, from its plan and the results of its write jobs."""
+    done = results(tools, run) if written is None else written
+    return finishing.end(plan_of(tools, run), done, cancelled=run.cancelled_by is not None)
+
+
+def columns_of(tools: Toolbox, run: Run, end: finishing.End) -> Mapping[str, Any]:
+    """What the record of a run says of its end."""
+    kept = [one for one in tools.runs.get(run.id).problems if one.code in _KEPT]
+    return {
+        "counts": end.counts.to_dict(),
+        "problems": [problem.to_dict() for problem in (*end.problems, *kept)],
+        "commit_id": end.commit,
+        "commit_url": end.commit_url,
+    }
+
+
+def follow(tools: Toolbox, run: Run, end: finishing.End) -> Run | None:
+    """An unreviewed run that left something stale asks its task again."""
+    # A dry run that was taken up has written a plan that somebody had seen.
+    reviewed = run.task.reviewed or run.task.dry_run or tools.runs.reviews(run.id)
+    if reviewed or run.depth >= FOLLOWERS or end.state not in {State.PARTIAL, State.STALE}:
+        return None
+    follower, _ = tools.runs.ask(
+        run.task, who=f"run {run.id}", message=f"{run.id}.follower", follows=run
+    )
+    return follower
+
+
+def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
+    """The parts that a run which may delete has settled, and the commit both sides are at.
+
+    A dry run that was taken up settles nothing: what it saw equal was not noted as the base.
+    """
+    target = target_of(run)
+    if commit_id is not None and run.state in {State.APPLIED, State.PARTIAL, State.UNCHANGED}:
+        tools.bases.synced(scope(target), target, commit_id)
+    deletes = run.task.when_missing_in_source is WhenMissing.DELETE and not run.task.dry_run
+    if deletes and run.state in {State.APPLIED, State.UNCHANGED}:
+        rows = tools.parts.of(run.id)
+        tools.bases.settle(scope(target), [row.part for row in rows])
+    if run.state is State.UNCHANGED:
+        tools.parts.forget(run.id)  # a reconcile every few minutes would fill the table
+    tools.repository(run.task.repository).release(run.id)
+
+
+def lost(tools: Toolbox, run: Run, job: str, rest: Sequence[str], why: str) -> str:
+    """The error record of a job that failed for good: a part unread, or changes not landed."""
+    if job == "tenantsync.plan":
+        part = Part(rest[0], Kind(rest[1]))
+        result = tools.contents.put(unread(part, why).to_json().encode())
+        tools.parts.planned(run.id, part, PartState.UNREAD, result)
+        return "unread"
+    row = write_row(tools, run, job, rest)
+    if row is None or row.result is not None:
+        return "done before"
+    return _lost_write(tools, run, row, why)
+
+
+def _lost_write(tools: Toolbox, run: Run, row: WriteRow, why: str) -> str:
+    # It may have written before it died: the target is read before anybody says that it did not.
+    ended = tuple(Ended(change=one, how=How.UNKNOWN, message=why) for one in changes_of(tools, row))
+    return store(tools, run, row, Written(ended=ended))
+
+
+def fail(tools: Toolbox, run_id: str, epoch: int, why: str, *, sent: bool = True) -> Run | None:
+    """Ends a run that cannot go on. None when there is nothing to end.
+
+    `sent`: a write job of it may have written, so that the target has to be read before the run
+    says what landed: it is UNKNOWN until then.
+    """
+    run = tools.runs.get(run_id)
+    if run.epoch != epoch or run.state.at_rest or run.state is State.UNKNOWN:
+        return None
+    problem = Problem(code=Code.FAILED, where=f"run {run.id}", message=why)
+    if run.state is not State.WRITING or not sent:
+        problems = [one.to_dict() for one in (*run.problems, problem)]
+        return tools.runs.move(run, State.FAILED, problems=problems)
+    tools.runs.add_problem(run.id, problem)
+    for row in tools.parts.writes(run.id):
+        if row.result is None:
+            _lost_write(tools, run, row, why)
+    end = end_of(tools, run)
+    return tools.runs.move(run, end.state, **columns_of(tools, run, end))
