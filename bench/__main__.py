@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--namespaces", type=_positive, default=50, help="default: 50")
     parser.add_argument("--flows", type=_positive, default=40, help="of each namespace; 40")
     parser.add_argument("--files", type=_positive, default=20, help="of each namespace; 20")
-    parser.add_argument("--repeat", type=_positive, default=5, help="times of each way; 5")
+    parser.add_argument("--repeat", type=_positive, default=5, help="times of each way, at most; 5")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     return parser
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 from bench.timeline import Stage
 
+#: An operation is not repeated for more than so many seconds, on a machine with much other load,
+#: once it was repeated so many times: the whole bench then takes less than three minutes.
+LONG, ENOUGH = 30.0, 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
@@ -69,9 +73,11 @@ class Measured:
 def measure(
     operation: Operation, repeat: int, calls: Callable[[], int], progress: Callable[[str], None]
 ) -> Measured:
-    """Repeats ours and the floor in turns; `calls` counts the calls that the server got."""
+    """Repeats ours and the floor in turns, `repeat` times or for `LONG` seconds; `calls` counts the
+    calls that the server got."""
     ours: list[tuple[float, int]] = []
     floor: list[tuple[float, int]] = []
+    end = time.monotonic() + LONG
     for number in range(repeat):
         ours.append(_timed(operation.ours, number, calls))
         floor.append(_timed(operation.floor, number, calls))
@@ -80,6 +86,8 @@ def measure(
             f"{operation.name} {number + 1}/{repeat}: "
             f"ours {ours[-1][0] * 1000:.0f} ms, floor {floor[-1][0] * 1000:.0f} ms"
         )
+        if len(ours) >= ENOUGH and time.monotonic() > end:
+            break
     return Measured(name=operation.name, aim=operation.aim, ours=_times(ours), floor=_times(floor))
 
 

@@ -59,7 +59,7 @@ def show(console: Console, size: Size, measured: Sequence[Measured]) -> None:
     console.print(
         f"{size.namespaces} namespaces with {size.flows} flows and {size.files} files each; "
         f"Python {machine['python']}, {machine['cpus']} CPUs, load {machine['load']:.1f}; "
-        f"{CONCURRENCY} at a time, {len(measured[0].ours.seconds)} repetitions; median (min-max)"
+        f"{CONCURRENCY} at a time; median (min-max) of n repetitions"
     )
     console.print(_ratios(measured))
     console.print(
@@ -72,10 +72,11 @@ def show(console: Console, size: Size, measured: Sequence[Measured]) -> None:
 
 
 def _ratios(measured: Sequence[Measured]) -> Table:
-    table = _table("operation", "ours ms", "floor ms", "calls ours/floor", "ratio", "aim", "")
+    table = _table("operation", "n", "ours ms", "floor ms", "calls ours/floor", "ratio", "aim", "")
     for one in measured:
         table.add_row(
             one.name,
+            str(len(one.ours.seconds)),
             _span(one.ours),
             _span(one.floor),
             f"{one.ours.calls} / {one.floor.calls}",

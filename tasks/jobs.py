@@ -54,6 +54,9 @@ class Job(Protocol):
     def rest(self, run: Run) -> None:
         """Leaves all lanes, answers everybody who asked and starts the equal run that waits."""
 
+    def answer(self, run: Run) -> None:
+        """Answers everybody who asked for a run that is at rest; the end of another answers."""
+
 
 def job(name: str) -> Callable[[Callable[..., Any]], Any]:
     """Registers a job under its explicit name; its body gets the job itself first."""
@@ -87,7 +90,8 @@ def split(self: Job, run: Run) -> str:
     """QUEUED → PLANNING: surveys both sides and publishes one job per part that may differ."""
     surveyed = steps.split(self.tools, run)
     if surveyed.ended is not None:
-        self.rest(surveyed.ended)
+        if surveyed.ended.state.at_rest:
+            self.rest(surveyed.ended)
         return surveyed.ended.state
     own = writes.lane_key(self.tools, run)
     if own is not None:
@@ -110,6 +114,8 @@ def gather(self: Job, run: Run) -> str:
     decided = steps.gather(self.tools, run)
     for ended in decided.superseded:
         self.rest(ended)
+    if decided.twin is not None:
+        self.answer(decided.twin)
     if decided.run.state.at_rest:
         self.rest(decided.run)
     else:

@@ -69,7 +69,10 @@ def split(tools: Toolbox, run: Run) -> Split:
         pinned = _pin(tools, run)
         if pinned.problems:
             return Split(ended=_refused(tools, run, pinned.problems))
-        rows = _survey(tools, run, pinned)
+        found = _survey(tools, run, pinned)
+        if found is None:
+            return Split(ended=tools.runs.get(run.id))
+        rows = found
     return Split(parts=tuple(row.part for row in rows if row.state is PartState.SURVEYED))
 
 
@@ -81,7 +84,8 @@ def _pin(tools: Toolbox, run: Run) -> Pinned:
     return pinned
 
 
-def _survey(tools: Toolbox, run: Run, pinned: Pinned) -> list[PartRow]:
+def _survey(tools: Toolbox, run: Run, pinned: Pinned) -> list[PartRow] | None:
+    """The parts of the run; None when it was ended or taken over while both sides were read."""
     kestra, repo = _sides(tools, run.task)
     read = survey.read(run.task, pinned, kestra, repo, tools.bases, tools.contents)
     reach("surveyed", run=run.id)
@@ -89,7 +93,7 @@ def _survey(tools: Toolbox, run: Run, pinned: Pinned) -> list[PartRow]:
         "server": asdict(pinned.server),
         "equal": [[part.namespace, part.kind, count] for part, count in read.equal.items()],
     }
-    tools.runs.set(
+    noted = tools.runs.set(
         run,
         target=pinned.target.to_dict(),
         base_commit=pinned.commit,
@@ -97,6 +101,8 @@ def _survey(tools: Toolbox, run: Run, pinned: Pinned) -> list[PartRow]:
         facts=facts,
         problems=[problem.to_dict() for problem in read.problems],
     )
+    if noted is None:
+        return None
     rows = [_row(run, part, PartState.SURVEYED, name) for part, name in read.open.items()]
     rows += [_row(run, part, PartState.EQUAL, None) for part in read.equal]
     tools.parts.survey(rows)
@@ -164,6 +170,8 @@ class Decided:
 
     run: Run
     superseded: tuple[Run, ...] = ()
+    #: The waiting run with this very plan, which the askers of this one have joined.
+    twin: Run | None = None
 
 
 def gather(tools: Toolbox, run: Run) -> Decided:
@@ -187,7 +195,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     if twin is not None:
         tools.runs.join(run, twin)
         ended = tools.runs.move(run, State.SUPERSEDED, followed_by=twin.id, **columns)
-        return Decided(run=ended or tools.runs.get(run.id), superseded=(twin,))
+        return Decided(run=ended or tools.runs.get(run.id), twin=tools.runs.get(twin.id))
     state = State.CANCELLED if tools.runs.is_cancelled(run.id) else next_state(run, plan)
     moved = tools.runs.move(run, state, **columns) or tools.runs.get(run.id)
     if moved.state is State.UNCHANGED and not run.task.dry_run:

@@ -24,9 +24,7 @@ class Artifact(NamedTuple):
     def path(self) -> str:
         """Its file in Git."""
         folder = {kind: name for name, kind in _FOLDERS.items()}[self.kind]
-        return f"{self.namespace}/{folder}/{self.name}" + (
-            "" if self.kind == "FILE" else ".yaml"
-        )
+        return f"{self.namespace}/{folder}/{self.name}" + ("" if self.kind == "FILE" else ".yaml")
 
 
 def both(stack: Stack) -> dict[str, dict[Artifact, str]]:

@@ -99,6 +99,7 @@ class Job(Task):  # type: ignore[type-arg]
             return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
         run = self._claimed(run_id, epoch)
         if run is None:
+            self.inflight.done(run_id, self.job_id)
             return "nothing to do"
         reach("claim", run=run_id, job=self.name, **_place(rest))
         result = super().__call__(run, *rest)
@@ -266,6 +267,10 @@ class Job(Task):  # type: ignore[type-arg]
     def rest(self, run: Run) -> None:
         """See `tasks.jobs.Job.rest`."""
         self.runtime.rest(run)
+
+    def answer(self, run: Run) -> None:
+        """See `tasks.jobs.Job.answer`."""
+        self.runtime.answer(run)
 
 
 class _Stopped:

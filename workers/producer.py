@@ -66,7 +66,7 @@ class Producer:
         if new:
             self._line_up(run)
             self._runtime.start(run)
-        elif run.state.at_rest:
+        else:
             self._runtime.answer(run)
         return run
 
@@ -81,8 +81,7 @@ class Producer:
     def _go_on(self, run: Run, who: str) -> Run:
         """A task with `plan: R`: the planned run goes on as after its gathering."""
         if run.state is not State.PLANNED:
-            if run.state.at_rest:  # else its end is the answer
-                self._runtime.answer(run)
+            self._runtime.answer(run)
             return run
         plan = Plan.model_validate_json(self._tools.contents.get(run.plan or ""))
         state = next_after_plan(run, plan)
@@ -90,8 +89,7 @@ class Producer:
         if moved is None:
             return self._tools.runs.get(run.id)
         self._runtime.resume(moved)
-        if moved.state.at_rest:
-            self._runtime.answer(moved)
+        self._runtime.answer(moved)
         return moved
 
     def approve(
@@ -150,7 +148,7 @@ class Producer:
         if run.state.final:
             raise Refused(f"run {run.id} is {run.state} already")
         if run.state is State.UNKNOWN:
-            raise Refused(f"run {run.id} has sent all it had; what landed is read as soon as it can be")
+            raise Refused(f"run {run.id} is UNKNOWN: all was sent, what landed is yet to be read")
         noted = self._tools.runs.cancel(run, who, message)
         if noted is None:
             raise Unreachable(f"run {run.id} has just moved; cancel it again")

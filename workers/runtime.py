@@ -74,14 +74,16 @@ class Runtime:
         """
         self.wake_all(self.lanes.leave(run.id, self.lanes.lanes_of(run.id)))
         self.inflight.forget(run.id)
-        if run.state.at_rest:
-            self.answer(run)
+        self.answer(run)
         waiting = self.tools.runs.queued_twin(run)
         if waiting is not None:
             self.start(waiting)
 
     def answer(self, run: Run) -> None:
-        """Stores the outcome under the id of every message that asked."""
+        """Stores the outcome under the id of every message that asked, once the run is at rest;
+        nobody is told how a run stands that still moves."""
+        if not run.state.at_rest:
+            return
         told = outcome(run).to_dict()
         for asker in self.tools.runs.askers(run.id):
             self.app.backend.store_result(asker.message, told, "SUCCESS")

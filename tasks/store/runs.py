@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from tasks.errors import NotFound, TaskError
 from tasks.outcome import MOVES, State
@@ -51,6 +52,12 @@ class Runs:
         A message id that was seen before returns its run again, so a repeated message never asks
         twice. A task with `plan: R` joins the run R; raises TaskError where R does not fit.
         """
+        try:
+            return self._ask(task, who, message, follows)
+        except IntegrityError:  # the same message was recorded by another process meanwhile
+            return self._ask(task, who, message, follows)
+
+    def _ask(self, task: Task, who: str, message: str, follows: Run | None) -> tuple[Run, bool]:
         with self._database.write() as db:
             seen = _run_of_message(db, message)
             if seen is not None:
@@ -309,7 +316,7 @@ def _planned(db: Connection, task: Task) -> Run:
             "fields (dryRun aside), or make a new plan"
         )
     if run.state in {State.QUEUED, State.PLANNING}:
-        raise TaskError(f"plan {run.id}: the run is {run.state} and has no plan yet; ask again later")
+        raise TaskError(f"plan {run.id}: it is {run.state} and has no plan yet; ask again later")
     return run
 
 

@@ -157,9 +157,7 @@ def _look(story: Story, run: str, name: str, *, action: str, held: str | None, l
         assert (change["action"], change["cause"]) == (action, row.cause), one
         assert change.get("held") == held, one
         assert change["target"] == story.target
-        source, target = (
-            story.sides[run][side].get(one) for side in (story.source, story.target)
-        )
+        source, target = (story.sides[run][side].get(one) for side in (story.source, story.target))
         assert source == _written(one, row.source), one
         assert target == _written(one, row.source if lands else row.target), one
 

@@ -1,14 +1,16 @@
-"""What waits for a person: approved, rejected, superseded, expired, taken up later, or cancelled."""
+"""What waits for a person: approved, rejected, superseded, expired, taken up, or cancelled."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import signal
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tasks.points import hits
 from tasks.store.runs import now
 from tests.sides import both
 from tests.stack import Stack, wait_for
@@ -176,10 +178,12 @@ def test_a_planned_dry_run_is_taken_up_by_its_id_and_writes_that_plan(stack: Sta
     _seeded(stack)
     planned = stack.export(dryRun=True)
     assert planned["state"] == "PLANNED"
+    _edit(stack, "one", "edited after the plan")
     _edit(stack, "late", "new after the plan")
     done = stack.export(plan=planned["runId"])
-    assert (done["runId"], done["state"]) == (planned["runId"], "APPLIED"), done
-    assert set(stack.tree()) == {f"{NS}/flows/one.yaml", f"{NS}/flows/two.yaml"}
+    assert (done["runId"], done["state"]) == (planned["runId"], "PARTIAL"), done
+    assert set(stack.tree()) == {f"{NS}/flows/two.yaml"}
+    assert "followedBy" not in done, "somebody had seen the plan: it is not asked again by itself"
     again = stack.export(plan=planned["runId"])
     assert (again["runId"], again["commitId"]) == (planned["runId"], done["commitId"])
     assert len(stack.commits()) == 1
@@ -195,6 +199,16 @@ def test_a_plan_needs_no_other_field_and_takes_no_other_value(stack: Stack) -> N
         "tenantsync.tenant_sync", [{"plan": planned["runId"]}], queue="tenantsync"
     )
     assert stack.outcome(asked)["state"] == "APPLIED"
+
+
+def test_a_dry_run_that_is_taken_up_knows_no_base_of_what_it_did_not_write(stack: Stack) -> None:
+    _seeded(stack)
+    stack.push({f"{NS}/flows/one.yaml": flow(NS, "one")})
+    planned = stack.export(dryRun=True)
+    assert stack.export(plan=planned["runId"])["state"] == "APPLIED"
+    _edit(stack, "one", "edited")
+    (change,) = stack.plan(stack.export(dryRun=True)["runId"])["changes"]
+    assert (change["name"], change["cause"]) == ("one", "FIRST_CONTACT")
 
 
 def test_a_plan_whose_task_is_reviewed_waits_when_it_is_taken_up(stack: Stack) -> None:
@@ -233,8 +247,13 @@ def test_cancelling_while_queued_withdraws_one_asker_and_then_ends_the_run(stack
     assert _cancel(stack, queued, message=asked[0].id) == "QUEUED"
     withdrawn = {one.message for one in stack.records.askers(queued) if one.withdrawn}
     assert withdrawn == {asked[0].id}
+    with pytest.raises(Exception, match="message nobody did not ask for it"):
+        _cancel(stack, queued, message="nobody")
     assert _cancel(stack, queued, message=asked[1].id) == "CANCELLED"
     assert stack.outcome(asked[1])["state"] == "CANCELLED"
+    asked = [stack.ask(sourceOfTruth="KESTRA") for _ in range(2)]
+    queued = wait_for("two ask for the next one", lambda: _queued(stack, askers=2))
+    assert _cancel(stack, queued) == "CANCELLED", "who never asked ends it for all"
     stack.release("surveyed")
     assert stack.outcome(busy)["state"] == "APPLIED"
 
@@ -246,9 +265,7 @@ def _queued(stack: Stack, *, askers: int) -> str | None:
 
 
 @pytest.mark.parametrize("point", ["surveyed", "read", "gathered"])
-def test_cancelling_while_planning_ends_it_and_nothing_is_written(
-    stack: Stack, point: str
-) -> None:
+def test_cancelling_while_planning_ends_it_and_nothing_is_written(stack: Stack, point: str) -> None:
     _seeded(stack)
     stack.hold(point, 1)
     asked = stack.ask(sourceOfTruth="KESTRA")
@@ -328,6 +345,26 @@ def _parked(stack: Stack) -> str | None:
         for place in stack.redis.hkeys(key):
             return str(place).split("\n")[0]
     return None
+
+
+@pytest.mark.parametrize(("source", "point"), [("KESTRA", "push.after"), ("GIT", "write.after")])
+def test_what_a_killed_job_had_written_before_the_cancel_is_told(
+    stack: Stack, source: str, point: str
+) -> None:
+    if source == "KESTRA":
+        _seeded(stack)
+    else:
+        stack.push({f"{NS}/flows/{name}.yaml": flow(NS, name) for name in ("one", "two")})
+    stack.hold(point, 1)
+    asked = stack.ask(sourceOfTruth=source)
+    stack.held(point, 1)
+    assert _cancel(stack, stack.records.newest(1)[0].id) == "WRITING"
+    (hit,) = hits(stack.points, point)
+    os.kill(int(str(hit["pid"])), signal.SIGKILL)
+    outcome = stack.outcome(asked)
+    assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 2), outcome
+    assert len(stack.kestra.flows()) == len(stack.tree()) == 2
+    assert ("commitId" in outcome) == (source == "KESTRA")
 
 
 def test_what_has_ended_is_not_cancelled(stack: Stack) -> None:

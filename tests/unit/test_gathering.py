@@ -60,6 +60,9 @@ def test_a_branch_is_created_only_for_changes_that_git_takes() -> None:
     task = sync(Side.KESTRA)
     assert _plan(task, part(changes=(there,), source_count=1), new_branch=True).new_branch
     assert not _plan(task, part(source_count=1), new_branch=True).new_branch
+    assert not _plan(task, part(changes=(there,), source_count=1)).new_branch
+    kestra = change(Action.ADD, "x")
+    assert not _plan(sync(), part(changes=(kestra,), source_count=1), new_branch=True).new_branch
 
 
 def test_two_artifacts_for_one_path_refuse_the_run_and_twins_are_a_warning() -> None:

@@ -83,11 +83,12 @@ def test_a_namespace_of_which_one_part_moves_and_the_rest_goes_loses_everything(
     moved = [change(DELETE, f"m{at}", moved_to="x/FLOW/y") for at in range(4)]
     changes = [*moved, *_deletions(6)]
     assert _codes(sync(**budget), changes, [part(target_count=10)]) == [Code.NAMESPACE_EMPTIED]
-    assert _codes(sync(**budget), moved, [part(target_count=4)]) == []
+    all_moved = [change(DELETE, f"m{at}", moved_to="x/FLOW/y") for at in range(9)]
+    assert _codes(sync(**budget), all_moved, [part(target_count=9)]) == []
 
 
 def test_the_first_deletion_of_sides_that_never_met_wants_a_person() -> None:
-    first = _deletions(1, cause=Cause.FIRST_CONTACT)
+    first = [change(DELETE, "x", cause=Cause.FIRST_CONTACT, moved_to="n/FLOW/y")]
     assert _codes(sync(), first, [part(target_count=99)]) == [Code.FIRST_CONTACT]
     assert _codes(sync(first_contact="MIRROR"), first, [part(target_count=99)]) == []
 

@@ -58,6 +58,9 @@ def test_id_and_namespace_are_read_from_every_form_of_yaml(text) -> None:
         (b"- id: a\n- namespace: b\n", NONE),
         (b"just words", NONE),
         (b"id: null\nnamespace: ~\n", NONE),
+        (b"id: null\nnamespace: b\n", Identity(id=None, namespace="b")),
+        (b"id: Null # c\nnamespace: b\n", Identity(id=None, namespace="b")),
+        (b"id: nullable\nnamespace: b\n", Identity(id="nullable", namespace="b")),
         (b"id:\nnamespace: ''\n", NONE),
         (b"id: [a]\nnamespace: {b: c}\n", NONE),
         (b"x: &x a\nid: *x\nnamespace: *x\n", NONE),
@@ -176,6 +179,7 @@ def test_bodies_are_equal_when_only_the_id_and_namespace_lines_differ(one, other
     [
         (flow("a", "x", "one").encode(), flow("a", "x", "two").encode()),
         (b"{id: x, namespace: a, t: 1}", b"{id: x, namespace: a, t: 2}"),
+        (b"{\nid: x, t: 1,\nnamespace: a}", b"{\nid: x, t: 2,\nnamespace: a}"),
         (b"id: x\nnamespace: a\nt:\n  id: q\n", b"id: x\nnamespace: a\nt:\n  id: r\n"),
         (b"id: x\nnamespace: a\nt: |\n id: q\n", b"id: x\nnamespace: a\nt: |\n id: r\n"),
         (b't: "\nid: q"\nid: x\nnamespace: a\n', b't: "\nid: r"\nid: x\nnamespace: a\n'),

@@ -46,6 +46,10 @@ def test_what_differs_in_content_target_kind_or_action_is_no_move(other) -> None
     assert _moves(change(DELETE, "old", body="b"), new) == {}
 
 
+def test_texts_without_a_known_body_are_no_move() -> None:
+    assert _moves(change(DELETE, "old"), change(ADD, "new")) == {}
+
+
 def test_each_half_is_in_one_pair_and_the_same_name_goes_first() -> None:
     changes = [
         change(DELETE, "a", body="b"),

@@ -61,6 +61,14 @@ def _lines(numbers) -> bytes:
     return b"".join(b"%d\n" % number for number in numbers)
 
 
+def _sparse(word: bytes) -> bytes:
+    """Lines that stand twice, far apart among lines that only this text holds."""
+    return b"".join(
+        b"twice %d\n" % (at % 900) + b"".join(b"%s %d %d\n" % (word, at, n) for n in range(60))
+        for at in range(1800)
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
@@ -72,9 +80,10 @@ def _lines(numbers) -> bytes:
         ),
         (_lines(range(20_000)), _lines(range(19_999, -1, -1)), (19_999, 19_999)),
         (b"x\n" * 100_000, b"x\n" * 99_999 + b"y\n", (1, 1)),
+        (_sparse(b"old"), _sparse(b"new"), None),
         (_lines(n % 90 for n in range(9000)), _lines(n * 7 % 90 for n in range(9000)), None),
     ],
-    ids=["half", "double", "reversed", "alike", "few"],
+    ids=["half", "double", "reversed", "alike", "sparse", "few"],
 )
 def test_no_pair_of_texts_takes_for_ever(before, after, expected) -> None:
     started = time.monotonic()
@@ -134,6 +143,18 @@ def test_the_patch_of_a_change_reads_as_git_writes_it() -> None:
         "@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n"
         "@@ -17,4 +17,4 @@\n 17\n 18\n 19\n-20\n+20\n\\ No newline at end of file\n"
     )
+
+
+def test_edits_whose_surroundings_touch_are_one_hunk_and_others_are_not() -> None:
+    before = _lines(range(30))
+    for gap, hunks in ((6, 1), (7, 2)):
+        after = before.replace(b"5\n", b"x\n", 1).replace(b"%d\n" % (6 + gap), b"y\n", 1)
+        assert patch(_change("x"), before, after).count(b"@@ -") == hunks
+
+
+def test_an_empty_range_names_the_line_above_it() -> None:
+    assert b"@@ -0,0 +1 @@\n+a\n" in patch(_change("x"), None, b"a\n")
+    assert b"@@ -1,2 +0,0 @@\n" in patch(_change("x"), b"a\nb\n", b"")
 
 
 def test_bytes_and_big_texts_are_named_without_their_lines() -> None:

@@ -25,10 +25,10 @@ BESIDES = 5
 
 
 def export(stage: Stage) -> None:
-    """Kestra → Git: a dry run, then exactly its plan as one commit."""
+    """Kestra → Git: a dry run, then for real as one commit."""
     tenant = _artifacts(stage)
     stage.screen.says(
-        "The repository is empty. A dry run plans; then exactly that plan is written."
+        "The repository is empty. First a dry run, which plans and writes nothing."
     )
     dry = stage.types("tenantsync sync export --dry-run", Cut(head=4, since="Plan:"))
     stage.proves(
@@ -36,7 +36,7 @@ def export(stage: Stage) -> None:
         *_ended(dry, State.PLANNED, Counts(add=tenant)),
         Claim("branches of the repository", stage.robin.branches(), 0),
     )
-    applied = stage.types("tenantsync sync export --plan last", _LAST_LINES)
+    applied = stage.types("tenantsync sync export", _LAST_LINES)
     stage.robin.clones()
     stage.git("git log --shortstat", without=("Date:", "Tenantsync-"))
     stage.proves(
@@ -56,7 +56,7 @@ def reconcile(stage: Stage) -> None:
     robin.moves(f"{ORDERS}/flows/notify-orders.yaml", moved)
     robin.edits(moved, lambda text: text.replace(ORDERS, SUPPORT))
     robin.removes(f"{COMPANY}.produce.waste/files/data/holidays.csv")
-    figures = robin.pushes("Orders: notify-orders belongs to support")
+    figures = robin.pushes("Tidy orders")
     stage.screen.says(
         "From now on Git is the truth. Robin edits a flow, moves another to the support team, "
         f"deletes a file, and pushes: {figures}."
@@ -72,9 +72,7 @@ def reconcile(stage: Stage) -> None:
 
 def drift(stage: Stage) -> None:
     """An edit in Kestra is overwritten, and kept."""
-    stage.screen.says(
-        "Sam edits a flow in Kestra. The next run puts it back, and keeps what Sam wrote."
-    )
+    stage.screen.says("Sam edits a flow in Kestra. The next run puts it back and keeps Sam's text.")
     stage.sam.edits(TAX, "publish-tax", lambda text: text.replace(BEFORE_FIX, FIX))
     applied = stage.types("tenantsync sync deploy")
     stage.proves(
@@ -105,8 +103,7 @@ def emptied(stage: Stage) -> None:
         Claim("the problem that refuses it", _fatal(refused), [Code.EMPTY_SOURCE]),
         Claim("revisions and artifacts of Kestra", after, before),
     )
-    stage.git("git revert --no-edit HEAD", without=("Date:", "create mode"))
-    stage.robin.pushes_head()
+    stage.git("git revert --no-edit HEAD && git push --quiet", without=("Date:", "create mode"))
     equal = stage.types("tenantsync sync deploy")
     stage.proves(
         "repaired: both sides are equal",

@@ -44,19 +44,8 @@ class Robin:
     def pushes(self, message: str) -> str:
         """Commits everything and pushes it; the figures of the commit in git's words."""
         self.git("commit", "--quiet", "--all", f"--message={message}")
-        return self.pushes_head()
-
-    def reverts(self) -> str:
-        """Reverts the newest commit and pushes that; the figures of the commit."""
-        self.git("revert", "--no-edit", "HEAD")
-        return self.pushes_head()
-
-    def pushes_head(self) -> str:
         self.git("push", "--quiet")
         return self.git("show", "--shortstat", "--format=", "HEAD").strip()
-
-    def pulls(self) -> None:
-        self.git("pull", "--quiet", "--ff-only")
 
     def commits(self) -> list[str]:
         """Ids of the commits of the remote's branch, newest first."""

@@ -129,7 +129,7 @@ class Screen:
         for number, part in enumerate(text.wrap(self._console, room) or [Text()]):
             part.rstrip()
             head = start if number == 0 or then is None else then
-            self._print(Text(head, style=style).append_text(part))
+            self._print(Text.assemble((head, style), part))
 
     def _print(self, text: Text) -> None:
         text.rstrip()

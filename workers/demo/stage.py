@@ -132,10 +132,10 @@ class Stage:
         return Typed(said=said, run=newest, seconds=seconds, calls=calls)
 
     def git(self, command: str, *, without: tuple[str, ...] = ()) -> None:
-        """Runs `git ...` in Robin's clone as typed and shows what it says, blank lines and
-        those that begin with one of `without` aside."""
+        """Runs `git ... && git ...` in Robin's clone as typed and shows what it says, blank
+        lines and those that begin with one of `without` aside."""
         self.screen.types(command)
-        said = self.robin.git(*shlex.split(command)[1:])
+        said = "".join(self.robin.git(*shlex.split(one)[1:]) for one in command.split(" && "))
         self._figure = ""
         lines = [line for line in said.splitlines() if line.strip()]
         self.screen.shows(Text(line) for line in lines if not line.strip().startswith(without))

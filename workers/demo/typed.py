@@ -60,13 +60,13 @@ class Cut:
         left = last - self.head
         if left < 2:
             return lines
-        note = Text(f"… {left} more lines", style="dim")
+        note = Text(f"… {left} lines", style="dim")
         return [*lines[: self.head], note, *lines[last:]]
 
 
 def _hint(line: str) -> str:
     """The name of a hint; empty for any other line."""
-    found = re.fullmatch(r"  ([a-z ]+): +\S.*", line)
+    found = re.fullmatch(r"  (\w[\w ,]{0,11}): +\S.*", line)
     return found[1] if found else ""
 
 

@@ -1,0 +1,210 @@
+"""Many askers: equal asks become one run and one follower, one namespace is written in the order of
+asking, other namespaces are not held up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tasks.points import Fault, hits
+from tasks.run import Run
+from tests.stack import Stack, stop, wait_for
+from tests.texts import flow
+
+NS = "company.team"
+ASKERS = 30
+SYNCS = 4
+
+
+@pytest.fixture(scope="module")
+def second_worker(processes: Stack) -> Iterator[None]:
+    worker = processes.worker("w2")
+    yield
+    stop(worker)
+    processes.workers.remove(worker)
+
+
+def _runs(stack: Stack, number: int) -> list[Run]:
+    """The newest runs, in the order of asking."""
+    return list(reversed(stack.records.newest(number)))
+
+
+def _known(stack: Stack) -> None:
+    """A flow, and a server that was reached before, so that its lanes have a name."""
+    stack.kestra.seed(flows=[flow(NS, "one")])
+    assert stack.export(gitDirectory="first")["state"] == "APPLIED"
+
+
+def _namespace_sync(stack: Stack, **task: Any) -> Any:
+    value = {"namespace": NS, "sourceOfTruth": "KESTRA", **task}
+    return stack.ask("namespace_sync", **value)
+
+
+def _parked(stack: Stack) -> int:
+    keys = stack.redis.scan_iter("tenantsync:lane:*:parked")
+    return sum(int(stack.redis.hlen(key)) for key in keys)
+
+
+# -- equal asks ---------------------------------------------------------------------------------
+
+
+def test_thirty_equal_asks_are_one_run_and_one_follower_and_all_are_answered(
+    stack: Stack,
+) -> None:
+    stack.kestra.seed(flows=[flow(NS, "one")])
+    before = {run.id for run in stack.records.newest(200)}
+    stack.hold("surveyed", 1)
+    asked = [stack.ask(sourceOfTruth="KESTRA") for _ in range(ASKERS)]
+    stack.held("surveyed", 1)
+
+    def look() -> list[Run] | None:
+        runs = [run for run in _runs(stack, 5) if run.id not in before]
+        askers = sum(len(stack.records.askers(run.id)) for run in runs)
+        return runs if askers == ASKERS else None
+
+    first, follower = wait_for("all have asked", look)
+    assert (first.state, follower.state) == ("PLANNING", "QUEUED")
+    stack.release("surveyed")
+    outcomes = [stack.outcome(one) for one in asked]
+    assert {one["runId"] for one in outcomes} == {first.id, follower.id}
+    assert {one["state"] for one in outcomes} == {"APPLIED", "UNCHANGED"}
+    first, follower = stack.records.get(first.id), stack.records.get(follower.id)
+    assert first.ended_at and follower.started_at and first.ended_at <= follower.started_at
+    assert len(stack.commits()) == 1
+
+
+def test_asks_that_differ_in_who_triggered_them_alone_are_equal(stack: Stack) -> None:
+    stack.kestra.seed(flows=[flow(NS, "one")])
+    stack.hold("surveyed", 1)
+    busy = stack.ask(sourceOfTruth="KESTRA")
+    stack.held("surveyed", 1)
+    asked = [
+        stack.ask(sourceOfTruth="KESTRA", triggeredBy={"executionId": f"x{number}"})
+        for number in range(2)
+    ]
+    other = stack.ask(sourceOfTruth="KESTRA", dryRun=True)
+    assert stack.outcome(other)["state"] == "PLANNED", "another task waits for nobody"
+    stack.release("surveyed")
+    outcomes = [stack.outcome(one) for one in asked]
+    assert outcomes[0]["runId"] == outcomes[1]["runId"] != stack.outcome(busy)["runId"]
+    who = {one.who for one in stack.records.askers(outcomes[0]["runId"])}
+    assert who == {"execution x0", "execution x1"}
+
+
+def test_a_message_that_comes_twice_asks_once(stack: Stack) -> None:
+    stack.kestra.seed(flows=[flow(NS, "one")])
+    task = {"sourceOfTruth": "KESTRA", "branch": "main"}
+    told = []
+    for _ in range(2):
+        asked = stack.celery().send_task(
+            "tenantsync.tenant_sync", [task], queue="tenantsync", task_id=f"twice-{stack.git_name}"
+        )
+        told.append(stack.outcome(asked))
+    stack.quiet()
+    assert told[0]["runId"] == told[1]["runId"]
+    assert stack.records.newest(1)[0].id == told[0]["runId"]
+    assert len(stack.records.askers(told[0]["runId"])) == 1
+
+
+@pytest.mark.parametrize("point", ["asked", "published"])
+def test_an_ask_whose_worker_dies_is_one_run_all_the_same(stack: Stack, point: str) -> None:
+    stack.kestra.seed(flows=[flow(NS, "one")])
+    newest = stack.records.newest(1)
+    stack.arm(point, Fault.KILL)
+    asked = stack.ask(sourceOfTruth="KESTRA")
+    outcome = stack.outcome(asked, 40)
+    assert len(hits(stack.points, point)) == 1
+    assert outcome["state"] == "APPLIED", outcome
+    stack.quiet()
+    assert [run.id for run in stack.records.newest(2)][1:] == [run.id for run in newest]
+
+
+# -- order --------------------------------------------------------------------------------------
+
+
+def _in_the_way(stack: Stack) -> None:
+    """Waits until the first of several is held before its plan and all others stand behind it."""
+    stack.held("surveyed", 1)
+    wait_for("the others are parked behind the first", lambda: _parked(stack) == SYNCS - 1)
+
+
+@pytest.mark.usefixtures("second_worker")
+def test_commits_of_one_namespace_are_made_in_the_order_of_asking(stack: Stack) -> None:
+    _known(stack)
+    stack.hold("surveyed", 1)
+    asked = []
+    for number in range(SYNCS):
+        asked.append(_namespace_sync(stack, gitDirectory=f"d{number}"))
+        wait_for("it is asked", lambda n=number: len(_runs(stack, 20)) and _asked(stack, n))
+    _in_the_way(stack)
+    assert len(stack.commits()) == 1, "somebody has overtaken"
+    stack.release("surveyed")
+    outcomes = [stack.outcome(one) for one in asked]
+    assert {one["state"] for one in outcomes} == {"APPLIED"}
+    assert list(reversed(stack.commits()))[1:] == [one["commitId"] for one in outcomes]
+
+
+def _asked(stack: Stack, number: int) -> bool:
+    """Whether the run of that number is recorded, so that the next one comes after it."""
+    return getattr(stack.records.newest(1)[0].task, "git_directory", "") == f"d{number}" or (
+        stack.records.newest(1)[0].task.branch == f"b{number}"
+    )
+
+
+@pytest.mark.usefixtures("second_worker")
+def test_a_namespace_of_kestra_is_written_in_the_order_of_asking(stack: Stack) -> None:
+    _known(stack)
+    for number in range(SYNCS):
+        stack.push({f"{NS}/flows/one.yaml": flow(NS, "one", f"b{number}")}, branch=f"b{number}")
+    revisions = stack.kestra.counters()["flow_revisions"]
+    stack.hold("surveyed", 1)
+    asked = []
+    for number in range(SYNCS):
+        asked.append(
+            _namespace_sync(stack, sourceOfTruth="GIT", branch=f"b{number}", kinds=["FLOW"])
+        )
+        wait_for("it is asked", lambda n=number: _asked(stack, n))
+    _in_the_way(stack)
+    assert stack.kestra.counters()["flow_revisions"] == revisions, "somebody has overtaken"
+    stack.kestra.reset_log()
+    stack.release("surveyed")
+    runs = [stack.records.get(stack.outcome(one)["runId"]) for one in asked]
+    # Whoever planned before another wrote finds the flow moved; its follower writes it then.
+    stack.quiet()
+    ends = [run.ended_at for run in runs]
+    assert ends == sorted(ends, key=str)
+    _one_at_a_time(stack)
+
+
+def _one_at_a_time(stack: Stack) -> None:
+    writes = [call for call in stack.kestra.log() if "import" in call["path"]]
+    assert writes
+    for one, next_ in zip(writes, writes[1:], strict=False):
+        assert one["ended"] <= next_["started"], "two wrote one namespace at once"
+
+
+def test_other_namespaces_are_written_meanwhile(stack: Stack) -> None:
+    names = ("company.a", "company.b")
+    stack.push({f"{name}/flows/one.yaml": flow(name, "one") for name in names})
+    stack.hold("leased", 2)
+    asked = [_namespace_sync(stack, namespace=name, sourceOfTruth="GIT") for name in names]
+    stack.held("leased", 2)
+    where = {dict(hit["where"])["namespace"] for hit in hits(stack.points, "leased")}
+    assert where == set(names)
+    stack.release("leased")
+    assert {stack.outcome(one)["state"] for one in asked} == {"APPLIED"}
+
+
+def test_who_waits_for_a_person_holds_up_nobody(stack: Stack) -> None:
+    _known(stack)
+    waiting = stack.outcome(_namespace_sync(stack, gitDirectory="w", review="always"))
+    assert waiting["state"] == "WAITING"
+    refused = stack.outcome(_namespace_sync(stack, gitDirectory="r", sourceOfTruth="GIT"))
+    assert refused["state"] == "REFUSED"
+    assert stack.outcome(_namespace_sync(stack, gitDirectory="x"), 20)["state"] == "APPLIED"
+    assert stack.outcome(stack.ask(sourceOfTruth="KESTRA", gitDirectory="y"), 20)["state"] == (
+        "APPLIED"
+    )
+    assert stack.records.get(waiting["runId"]).state == "WAITING"

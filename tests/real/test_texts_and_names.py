@@ -1,0 +1,165 @@
+"""Texts and names that are not plain, and texts that a real server does not take."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.acceptance.test_bytes import FILES, FLOWS, NS
+from tests.acceptance.test_peer_repositories import PEER, _state
+from tests.real.stack import RealStack
+from tests.texts import dashboard, flow
+
+#: Files that Kestra lists under another name than they have in Git, and files it cannot hold.
+BLANKS = {"a file.txt": b"blank\n", "d i r/x y.bin": b"\0"}
+NOT_HELD = {"hash#tag.txt": b"#", "per%41cent.txt": b"%", "brackets[1].txt": b"["}
+
+MISSING_PLUGIN = flow("company.bad", "plugin").replace("core.log.Log", "nowhere.Task")
+INVALID = {
+    "company.bad/flows/plugin.yaml": MISSING_PLUGIN,
+    "company.bad/flows/tasks.yaml": "id: tasks\nnamespace: company.bad\n",
+    "company.bad/flows/twice.yaml": flow("company.bad", "twice") + "  - id: say\n"
+    "    type: io.kestra.plugin.core.log.Log\n    message: again\n",
+    "company.bad/flows/kill.yaml": flow("company.bad", "kill"),
+    "company.bad/flows/property.yaml": flow("company.bad", "property") + "nothing: 1\n",
+    "_global/dashboards/broken.yaml": "id: broken\ntitle: no charts\n",
+}
+
+
+def test_odd_texts_and_names_of_the_server_come_to_git(stack: RealStack) -> None:
+    stack.kestra.seed(
+        flows=list(FLOWS.values()),
+        files=[
+            {"namespace": NS, "path": f"/{path}", "base64": base64.b64encode(content).decode()}
+            for path, content in FILES.items()
+        ],
+    )
+    outcome = stack.export()
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    tree, flows = stack.tree(), stack.kestra.flows()
+    for name, text in FLOWS.items():
+        assert tree[f"{NS}/flows/{name}.yaml"] == flows[NS, name].encode() == text.encode(), name
+    for path, content in FILES.items():
+        assert tree[f"{NS}/files/{path}"] == content, path
+    assert stack.export()["state"] == "UNCHANGED"
+    assert stack.reconcile()["state"] == "UNCHANGED"
+
+
+def test_odd_texts_and_names_of_git_come_to_the_server(stack: RealStack) -> None:
+    stack.push(
+        {
+            **{f"{NS}/flows/{name}.yaml": text.encode() for name, text in FLOWS.items()},
+            **{f"{NS}/files/{p}": content for p, content in {**FILES, **BLANKS}.items()},
+            **{f"{NS}/files/{path}": content for path, content in NOT_HELD.items()},
+        }
+    )
+    stack.kestra.remember([NS])
+    outcome = stack.reconcile()
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    named = {problem["where"].split(": ")[-1] for problem in outcome["problems"]}
+    assert {problem["code"] for problem in outcome["problems"]} == {"NAME_NOT_HELD"}
+    assert {path for path in NOT_HELD if any(path in where for where in named)} == set(NOT_HELD)
+    assert stack.kestra.flows() == {(NS, name): text for name, text in FLOWS.items()}
+    held = {p.replace(" ", "+"): content for p, content in {**FILES, **BLANKS}.items()}
+    assert stack.kestra.files() == {(NS, f"/{path}"): content for path, content in held.items()}
+    written = stack.server.file_revisions()
+    assert set(written.values()) == {1}
+    assert stack.reconcile()["state"] == "UNCHANGED"
+    assert stack.export()["state"] == "UNCHANGED"
+    assert stack.server.file_revisions() == written
+
+    stack.push({f"{NS}/files/a file.txt": None, f"{NS}/files/deep/er/still/leaf.txt": None})
+    outcome = stack.reconcile()
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    left = {f"/{path}" for path in held} - {"/a+file.txt", "/deep/er/still/leaf.txt"}
+    assert {path for _, path in stack.kestra.files()} == left
+
+
+def test_texts_that_the_server_does_not_take_refuse_the_run_with_all_messages(
+    stack: RealStack,
+) -> None:
+    stack.push({"company.good/flows/fine.yaml": flow("company.good", "fine"), **INVALID})
+    outcome = stack.reconcile()
+    assert outcome["state"] == "REFUSED", outcome
+    assert _messages(outcome).keys() == INVALID.keys()
+    assert "Invalid type: io.kestra.plugin.nowhere.Task" in _messages(outcome)[
+        "company.bad/flows/plugin.yaml"
+    ]
+    assert stack.kestra.flows() == {}
+    assert [str(call) for call in stack.proxy.log() if call.writes] == []
+
+
+@pytest.mark.parametrize("way", ["SKIP", "WARN"])
+def test_texts_that_the_server_does_not_take_are_left_out(stack: RealStack, way: str) -> None:
+    good = {
+        "company.good/flows/fine.yaml": flow("company.good", "fine"),
+        "company.bad/flows/fine.yaml": flow("company.bad", "fine"),
+        "_global/dashboards/fine.yaml": dashboard("fine"),
+    }
+    stack.push({**good, **INVALID})
+    outcome = stack.reconcile(onInvalidSyntax=way)
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    assert _messages(outcome).keys() == INVALID.keys()
+    assert set(stack.kestra.flows()) == {("company.good", "fine"), ("company.bad", "fine")}
+    assert set(stack.kestra.dashboards()) == {"fine"}
+    stack.proxy.reset_log()
+    assert stack.reconcile(onInvalidSyntax=way)["state"] == "UNCHANGED"
+    assert [str(call) for call in stack.proxy.log() if call.writes] == []
+
+
+def test_dashboards_are_created_changed_and_deleted(stack: RealStack) -> None:
+    names = [f"board-{n}" for n in range(4)]
+    files = {f"_global/dashboards/{name}.yaml": dashboard(name) for name in names}
+    stack.push({**files, "company.team/flows/one.yaml": flow("company.team", "one")})
+    assert stack.reconcile()["state"] == "APPLIED"
+    assert stack.kestra.dashboards() == {name: dashboard(name) for name in names}
+    changed = dashboard("board-1", "Other title").replace("\n", "\r\n")
+    stack.push(
+        {
+            "_global/dashboards/board-0.yaml": None,
+            "_global/dashboards/board-1.yaml": changed.encode(),
+            "_global/dashboards/board-9.yml": dashboard("board-9"),
+        }
+    )
+    outcome = stack.reconcile()
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    assert stack.kestra.dashboards() == {
+        "board-1": changed,
+        "board-2": dashboard("board-2"),
+        "board-3": dashboard("board-3"),
+        "board-9": dashboard("board-9"),
+    }
+    assert stack.reconcile()["state"] == "UNCHANGED"
+    assert stack.export()["state"] == "UNCHANGED"
+
+
+@pytest.mark.parametrize("bundle", ["tenant-sync.bundle", "tenant-sync-dir.bundle"])
+def test_a_repository_of_the_vendors_tenant_sync_is_unchanged(
+    stack: RealStack, bundle: str
+) -> None:
+    state = _state()
+    stack.kestra.seed(
+        flows=[one["source"] for one in state["flows"] if ".plugin.git." not in one["source"]],
+        files=state["files"],
+        dashboards=[one["sourceCode"] for one in state["dashboards"]],
+    )
+    stack.git_out("fetch", "-q", str(PEER / bundle), "main:main")
+    task = {"gitDirectory": "kestra/main"} if "dir" in bundle else {}
+    for side in ("KESTRA", "GIT"):
+        outcome = stack.sync(
+            sourceOfTruth=side, onInvalidSyntax="SKIP", dryRun=True, onConflict="SOURCE", **task
+        )
+        changes = stack.plan(outcome["runId"])["changes"]
+        # The flows of a plugin that this server may not have are in Git alone.
+        others = [(c["namespace"], c["name"]) for c in changes if c["namespace"] != "ops"]
+        assert others == []
+
+
+def _messages(outcome: dict[str, Any]) -> dict[str, str]:
+    return {
+        problem["where"].split(" (")[0]: problem["message"]
+        for problem in outcome["problems"]
+        if problem["code"] == "INVALID_SYNTAX"
+    }
