@@ -9,6 +9,7 @@ from tasks.errors import Passing, Unreachable
 from tasks.guard import Guard
 from tasks.layout import SyncLayout
 from tasks.look import Ended, How, Verdict, Written, look, snapshots_as_planned
+from tasks.pinning import check_history
 from tasks.plan import Action, Change
 from tasks.points import reach
 from tasks.problems import Code, Problem
@@ -18,10 +19,10 @@ from tasks.repo.side import RepoSide
 from tasks.repo.tree import TreeEntry
 from tasks.requests import OnStale
 from tasks.run import Run
-from tasks.sides import View, git_view, without_ignored
+from tasks.sides import View, blobs_of, git_view, without_ignored
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
-from tasks.survey import check_history, placed
+from tasks.survey import placed
 from tasks.wording import Wording
 
 #: How often a push that another writer's push overtook is built again on the new tip.
@@ -196,7 +197,7 @@ def _targets(
     found = placed(layout, repo.listing(base, run.task.git_directory))
     targets = {}
     for part, source in list(sources.items()):
-        view = git_view(repo, part, layout.folder(part), found.get(part, ()), source)
+        view = git_view(part, layout.folder(part), found.get(part, ()), source, blobs_of(repo, run))
         sources[part], view = without_ignored(source, view)
         targets[part] = view.snapshot
     return targets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from tasks.artifacts import GLOBAL, Kind, Part
@@ -110,7 +110,7 @@ def twins(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted(tuple(sorted(group)) for group in groups.values() if len(group) > 1))
 
 
-def obstacles(added: Iterable[str], remaining: Iterable[str]) -> Mapping[str, str]:
+def obstacles(added: Iterable[str], remaining: Iterable[str]) -> dict[str, str]:
     """New path → a remaining path beside which it cannot exist: one of the two would have to be
     a file and a folder at once."""
     kept = set(remaining)

@@ -15,10 +15,9 @@ from tasks.patch import line_counts
 from tasks.plan import Action, Change, Held
 from tasks.policy import decide
 from tasks.problems import Code, Problem
-from tasks.repo.side import RepoSide
 from tasks.requests import OnInvalid, Side, Task
 from tasks.risks import risks
-from tasks.sides import View, git_view, kestra_view, without_ignored
+from tasks.sides import Blobs, View, git_view, kestra_view, surveyed_view, without_ignored
 from tasks.store.contents import Contents
 from tasks.survey import PartSurvey
 
@@ -34,13 +33,17 @@ class Sides:
 
 
 def read_sides(
-    task: Task, part: Part, survey: PartSurvey, kestra: KestraSide, repo: RepoSide
+    task: Task, part: Part, survey: PartSurvey, kestra: KestraSide, contents: Contents, blobs: Blobs
 ) -> Sides:
-    """Both views of a part; files are exported from Kestra here, texts were by the survey."""
-    contents = kestra.files(part.namespace) if part.kind is Kind.FILE else survey.contents()
+    """Both views of a part as the survey staged them; what it could not read is read here."""
+    if survey.kestra is not None:
+        kestra_side = surveyed_view(survey, contents, blobs)
+    elif part.kind is Kind.FILE:
+        kestra_side = kestra_view(part, kestra.files(part.namespace))
+    else:
+        kestra_side = kestra_view(part, kestra.dashboards())
     folder = SyncLayout(task.git_directory).folder(part)
-    kestra_side = kestra_view(part, contents, survey.drafts)
-    git_side = git_view(repo, part, folder, survey.git, kestra_side)
+    git_side = git_view(part, folder, survey.git, kestra_side, blobs)
     if part.kind is Kind.FILE:
         kestra_side, git_side = without_ignored(kestra_side, git_side)
     if task.source(part.kind) is Side.KESTRA:
@@ -69,8 +72,8 @@ def plan_part(
     plan = PartPlan(
         namespace=part.namespace,
         kind=part.kind,
-        changes=tuple(_stage(change, texts, contents) for change in changes),
-        problems=(*survey.problems, *_escalated(task, source, target), *problems),
+        changes=_stored(changes, texts, sides, contents),
+        problems=(*_escalated(task, source, target), *problems),
         source_count=len(source.entries),
         target_count=len(target.entries),
     )
@@ -129,7 +132,7 @@ def _change(
         additions=added,
         deletions=removed,
         body=body_digest(after or before or b"") if moves else None,
-        risks=risks(before, after) if flow else (),
+        risks=risks(before, after) if flow and sides.to is Side.KESTRA else (),
     )
 
 
@@ -137,7 +140,10 @@ def _path(task: Task, part: Part, sides: Sides, name: str) -> str:
     """The file in Git: the one that is there keeps its name, else the layout's."""
     git = sides.target if sides.to is Side.GIT else sides.source
     entry = git.snapshot.entries.get(name)
-    return entry.path if entry else SyncLayout(task.git_directory).new_path(part, name)
+    if entry is not None:
+        return entry.path
+    taken = {other.path for other in git.snapshot.entries.values()}
+    return SyncLayout(task.git_directory).new_path(part, name, taken)
 
 
 def _mode(sides: Sides, name: str) -> str:
@@ -184,12 +190,29 @@ def _settle_invalid(
     return kept, problems
 
 
-def _stage(change: Change, texts: _Texts, contents: Contents) -> Change:
-    """The change with its contents and pre-image in the store."""
-    before, after = texts.before.get(change.name), texts.after.get(change.name)
-    return change.model_copy(
-        update={
-            "before_content": contents.put(before) if before is not None else None,
-            "after_content": contents.put(after) if after is not None else None,
-        }
+def _stored(
+    changes: Sequence[Change], texts: _Texts, sides: Sides, contents: Contents
+) -> tuple[Change, ...]:
+    """The changes with the names of their contents and pre-images; what is not in the store yet
+    goes there as one blob per side."""
+    names = [change.name for change in changes]
+    before = _names(names, texts.before, sides.target, contents)
+    after = _names(names, texts.after, sides.source, contents)
+    return tuple(
+        change.model_copy(
+            update={
+                "before_content": before.get(change.name),
+                "after_content": after.get(change.name),
+            }
+        )
+        for change in changes
     )
+
+
+def _names(
+    names: Sequence[str], texts: Mapping[str, bytes], view: View, contents: Contents
+) -> dict[str, str]:
+    """Name of an artifact → name of its bytes in the contents store."""
+    new = [name for name in names if name in texts and name not in view.stored]
+    fresh = dict(zip(new, contents.put_together([texts[name] for name in new]), strict=True))
+    return {name: view.stored[name] for name in names if name in view.stored} | fresh

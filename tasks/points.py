@@ -22,7 +22,6 @@ POINTS: Mapping[str, str] = {
     "asked": "the run is recorded, its first message is not published",
     "published": "the first message of a run is published, the asker has no answer yet",
     "claim": "a job has claimed its phase and done nothing else",
-    "fetched": "the repository is fetched and the base commit pinned",
     "surveyed": "both sides are surveyed, the survey is not recorded",
     "split.published": "the chord of the parts is published, its maker is not acknowledged",
     "read": "both snapshots of a part are read",

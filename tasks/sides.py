@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tasks import snapshots
-from tasks.artifacts import GLOBAL, Kind, Part, Snapshot
+from tasks.artifacts import GLOBAL, Entry, Kind, Part, Snapshot
 from tasks.ignore import IGNORE_FILE, Ignore
 from tasks.kestra.side import KestraSide
 from tasks.repo.side import RepoSide
-from tasks.snapshots import GitFile
+from tasks.run import Run
+from tasks.snapshots import GitFile, Known
+from tasks.store.contents import Contents
+from tasks.survey import PartSurvey
+
+#: The bytes of blobs of Git by id.
+Blobs = Callable[[Collection[str]], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +26,22 @@ class View:
 
     snapshot: Snapshot
     read: Callable[[Collection[str]], Mapping[str, bytes]]
+    #: Names whose bytes are in the contents store already → their name there.
+    stored: Mapping[str, str] = field(default_factory=dict)
+
+
+def blobs_of(repo: RepoSide, run: Run) -> Blobs:
+    """Reads blobs of the pinned commit; the mirror is asked for the commit when the first one is
+    read, so that a part that reads none costs no git process."""
+
+    def read(oids: Collection[str]) -> Mapping[str, bytes]:
+        if not oids:
+            return {}
+        if run.base_commit is not None:
+            repo.ensure(run.id, run.base_commit, run.task.branch)
+        return dict(repo.blobs(dict.fromkeys(oids)))
+
+    return read
 
 
 def kestra_view(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = ()) -> View:
@@ -32,18 +54,33 @@ def kestra_view(part: Part, contents: Mapping[str, bytes], drafts: Collection[st
     return View(snapshot=snapshot, read=read)
 
 
-def git_view(
-    repo: RepoSide, part: Part, folder: str, files: Sequence[GitFile], kestra: View
-) -> View:
-    """A part as a commit holds it. Blobs that Kestra holds as well are not read from Git."""
-    known = {entry.oid: name for name, entry in kestra.snapshot.entries.items()}
+def surveyed_view(survey: PartSurvey, contents: Contents, blobs: Blobs) -> View:
+    """A part as Kestra held it at the survey; what Git holds as well is read from there."""
+    held = survey.kestra or {}
+    entries = {
+        name: Entry(digest=digest, oid=oid, path=name) for name, (digest, oid, _) in held.items()
+    }
+    stored = {name: stored for name, (_, _, stored) in held.items() if stored is not None}
 
-    def blobs(oids: Collection[str]) -> Mapping[str, bytes]:
-        held = kestra.read([known[oid] for oid in set(oids) if oid in known])
-        missing = [oid for oid in dict.fromkeys(oids) if oid not in known]
-        found = dict(repo.blobs(missing)) if missing else {}
-        return {oid: held[known[oid]] if oid in known else found[oid] for oid in oids}
+    def read(names: Collection[str]) -> Mapping[str, bytes]:
+        equal = {name: held[name][1] for name in names if name not in stored}
+        found = blobs(list(equal.values()))
+        return {
+            name: contents.get(stored[name]) if name in stored else found[equal[name]]
+            for name in names
+        }
 
+    snapshot = Snapshot(
+        entries=entries, problems=survey.problems, withheld=frozenset(survey.withheld)
+    )
+    return View(snapshot=snapshot, read=read, stored=stored)
+
+
+def git_view(part: Part, folder: str, files: Sequence[GitFile], kestra: View, blobs: Blobs) -> View:
+    """A part as a commit holds it. Texts that Kestra holds as well are not read."""
+    known = {
+        entry.oid: Known(name, entry.digest) for name, entry in kestra.snapshot.entries.items()
+    }
     snapshot = snapshots.git(part, folder, files, known, blobs)
 
     def read(names: Collection[str]) -> Mapping[str, bytes]:

@@ -32,6 +32,14 @@ _MAX_NAME = MAX_PATH // 2
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A text whose blob id tells what it says."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Refused:
     """An artifact that cannot take part: why, and every name that it may stand for."""
 
@@ -61,13 +69,13 @@ def kestra(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = 
 
 
 def git(
-    part: Part, folder: str, files: Sequence[GitFile], known: Mapping[str, str], read: Read
+    part: Part, folder: str, files: Sequence[GitFile], known: Mapping[str, Known], read: Read
 ) -> Snapshot:
     """A part as a commit holds it.
 
-    `files` are the entries at and below `folder`, the folder of the part; `known` holds the ids
-    of texts by blob id that Kestra holds in this part: equal blobs say the same, so their
-    identity is not read. Namespace files are never read.
+    `files` are the entries at and below `folder`, the folder of the part; `known` says, by blob
+    id, which texts Kestra holds in this part: equal blobs say the same, so they are not read.
+    Namespace files are never read.
 
     Two files of one id, and a text that names another namespace than its folder, are fatal; the
     other problems concern one file alone. A link in the place of the folder hides the whole part.
@@ -151,13 +159,15 @@ def _files(
 
 
 def _texts(
-    part: Part, files: Sequence[GitFile], known: Mapping[str, str], read: Read
+    part: Part, files: Sequence[GitFile], known: Mapping[str, Known], read: Read
 ) -> tuple[dict[str, Entry], list[_Refused]]:
-    texts = read([oid for _, _, oid in files]) if files else {}
+    unknown = [oid for _, _, oid in files if oid not in known]
+    texts = read(unknown) if unknown else {}
     by_id: dict[str, list[GitFile]] = defaultdict(list)
     refused: list[_Refused] = []
     for file in files:
-        found = known.get(file[2]) or _identify(part, file[0], texts[file[2]])
+        oid = file[2]
+        found = known[oid].name if oid in known else _identify(part, file[0], texts[oid])
         if isinstance(found, str):
             by_id[found].append(file)
         else:
@@ -166,11 +176,15 @@ def _texts(
         if len(same) > 1:
             refused.append(_duplicate(part, name, [path for path, _, _ in same]))
     entries = {
-        name: Entry(digest=digest(part.kind, texts[oid]), oid=oid, path=path, mode=mode)
+        name: Entry(digest=_digest(part, oid, known, texts), oid=oid, path=path, mode=mode)
         for name, same in by_id.items()
         for path, mode, oid in same[:1]
     }
     return entries, refused
+
+
+def _digest(part: Part, oid: str, known: Mapping[str, Known], texts: Mapping[str, bytes]) -> str:
+    return known[oid].digest if oid in known else digest(part.kind, texts[oid])
 
 
 def _identify(part: Part, path: str, text: bytes) -> str | _Refused:

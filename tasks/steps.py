@@ -19,7 +19,7 @@ from tasks.compare import is_withheld
 from tasks.deciding import assemble_plan, next_state, supersede_older, waiting_twin
 from tasks.details import with_details
 from tasks.ending import columns_of, end_of, follow, settle
-from tasks.errors import Cancelled, Doubtful, LeaseLost, LoginRefused, Unsupported
+from tasks.errors import Cancelled, Doubtful, LeaseLost, LoginRefused, Unsafe, Unsupported
 from tasks.guard import Guard, Stoppable
 from tasks.kestra.side import Server
 from tasks.look import Ended, How, Written
@@ -32,11 +32,11 @@ from tasks.problems import Code, Problem
 from tasks.protection import is_protected
 from tasks.requests import Task
 from tasks.run import Run
-from tasks.sides import kestra_now
+from tasks.sides import blobs_of, kestra_now
 from tasks.store.bases import scope
 from tasks.store.parts import PartRow, PartState, WritePhase
 from tasks.store.runs import now
-from tasks.survey import PartSurvey, Pinned
+from tasks.survey import PartSurvey
 from tasks.toolbox import Toolbox
 from tasks.wording import commit_wording
 from tasks.writes import (
@@ -66,34 +66,24 @@ def split(tools: Toolbox, run: Run) -> Split:
         return Split(ended=tools.runs.move(run, State.CANCELLED) or tools.runs.get(run.id))
     rows = tools.parts.of(run.id)
     if not rows:
-        pinned = _pin(tools, run)
-        if pinned.problems:
-            return Split(ended=_refused(tools, run, pinned.problems))
-        found = _survey(tools, run, pinned)
-        if found is None:
-            return Split(ended=tools.runs.get(run.id))
-        rows = found
+        kestra, repo = _sides(tools, run.task)
+        surveyed = survey.survey(run.task, run.id, kestra, repo, tools.bases, tools.contents)
+        if surveyed.pinned.problems:
+            return Split(ended=_refused(tools, run, surveyed.pinned.problems))
+        tools.bases.met(kestra.connection.url, surveyed.pinned.server.uuid)
+        reach("surveyed", run=run.id)
+        rows = _record(tools, run, surveyed)
     return Split(parts=tuple(row.part for row in rows if row.state is PartState.SURVEYED))
 
 
-def _pin(tools: Toolbox, run: Run) -> Pinned:
-    kestra, repo = _sides(tools, run.task)
-    pinned = survey.pin(run.task, run.id, kestra, repo, tools.bases)
-    tools.bases.met(kestra.connection.url, pinned.server.uuid)
-    reach("fetched", run=run.id)
-    return pinned
-
-
-def _survey(tools: Toolbox, run: Run, pinned: Pinned) -> list[PartRow] | None:
-    """The parts of the run; None when it was ended or taken over while both sides were read."""
-    kestra, repo = _sides(tools, run.task)
-    read = survey.read(run.task, pinned, kestra, repo, tools.bases, tools.contents)
-    reach("surveyed", run=run.id)
+def _record(tools: Toolbox, run: Run, read: survey.Survey) -> list[PartRow]:
+    """The survey as rows: the run's target and facts, and one row per part."""
+    pinned = read.pinned
     facts = {
         "server": asdict(pinned.server),
         "equal": [[part.namespace, part.kind, count] for part, count in read.equal.items()],
     }
-    noted = tools.runs.set(
+    tools.runs.set(
         run,
         target=pinned.target.to_dict(),
         base_commit=pinned.commit,
@@ -101,8 +91,6 @@ def _survey(tools: Toolbox, run: Run, pinned: Pinned) -> list[PartRow] | None:
         facts=facts,
         problems=[problem.to_dict() for problem in read.problems],
     )
-    if noted is None:
-        return None
     rows = [_row(run, part, PartState.SURVEYED, name) for part, name in read.open.items()]
     rows += [_row(run, part, PartState.EQUAL, None) for part in read.equal]
     tools.parts.survey(rows)
@@ -124,7 +112,7 @@ def plan_part(tools: Toolbox, run: Run, part: Part) -> str:
     surveyed = PartSurvey.model_validate_json(tools.contents.get(row.survey))
     try:
         plan = _compare(tools, run, part, surveyed)
-    except (Unsupported, Doubtful, LoginRefused) as error:
+    except (Unsupported, Unsafe, Doubtful, LoginRefused) as error:
         plan = unread(part, error.message)
     state = PartState.PLANNED if plan.unread is None else PartState.UNREAD
     result = tools.contents.put(plan.to_json().encode())
@@ -134,13 +122,10 @@ def plan_part(tools: Toolbox, run: Run, part: Part) -> str:
 
 
 def _compare(tools: Toolbox, run: Run, part: Part, surveyed: PartSurvey) -> PartPlan:
-    if surveyed.unread is not None:
-        return unread(part, surveyed.unread)
     kestra, repo = _sides(tools, run.task)
     kestra.assume(Server(**run.facts["server"]))
-    if run.base_commit is not None:
-        repo.ensure(run.id, run.base_commit, run.task.branch)
-    sides = planning.read_sides(run.task, part, surveyed, kestra, repo)
+    blobs = blobs_of(repo, run)
+    sides = planning.read_sides(run.task, part, surveyed, kestra, tools.contents, blobs)
     reach("read", run=run.id, namespace=part.namespace)
     protected = protected_namespaces(run)
     plan, compared = planning.plan_part(

@@ -4,152 +4,204 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from tasks.artifacts import GLOBAL, Kind, Part, blob_oid, digest
-from tasks.errors import Doubtful, LoginRefused, NotFound, Passing, Unsupported
-from tasks.kestra.server import Server
-from tasks.kestra.side import KestraSide
-from tasks.layout import SyncLayout
-from tasks.plan import Target
+from tasks import snapshots
+from tasks.artifacts import GLOBAL, Kind, Part, Snapshot
+from tasks.errors import TenantSyncError, Unsafe, Unsupported
+from tasks.ignore import IGNORE_FILE, Ignore
+from tasks.kestra.side import Flows, KestraSide
+from tasks.layout import SyncLayout, kestra_name
+from tasks.pinning import Pinned, pin
 from tasks.problems import Code, Problem
 from tasks.record import Record
 from tasks.repo.side import RepoSide
 from tasks.repo.tree import EntryKind, TreeEntry
-from tasks.requests import NamespaceSync, Side, Task
+from tasks.requests import NamespaceSync, Task
 from tasks.snapshots import GitFile
 from tasks.store.bases import BaseRow, Bases, scope
 from tasks.store.contents import Contents
+
+#: What Kestra holds under one name: digest, blob id, and the name of the bytes in the contents
+#: store; None where Git holds an equal blob in the same part.
+Staged = tuple[str, str, str | None]
 
 
 class PartSurvey(Record):
     """What was read of one part; staged, so that no job of the run reads it again."""
 
     git: tuple[GitFile, ...] = ()
-    #: Texts of Kestra by flow or dashboard id; files are read by the job of their part.
-    texts: Mapping[str, str] = {}
-    #: Names that are drafts on the server.
-    drafts: tuple[str, ...] = ()
+    #: None: the bulk read did not give it; the job of the part reads it by itself.
+    kestra: Mapping[str, Staged] | None = None
+    #: Names that cannot take part, and why.
+    withheld: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     #: The base as it was before the sides were read.
     base: BaseRow = BaseRow()
-    #: Why Kestra's side of the part could not be read.
-    unread: str | None = None
-
-    def contents(self) -> dict[str, bytes]:
-        """The texts as the bytes that the server holds."""
-        return {name: text.encode("utf-8", "surrogateescape") for name, text in self.texts.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
-    """The two sides of a run: which server and tenant, which remote, branch and commit."""
-
-    server: Server
-    target: Target
-    #: The tip of the branch, or where a new branch starts; None: an empty repository.
-    commit: str | None
-    new_branch: bool
-    #: Why this run cannot go on, all reasons.
-    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """Both sides of a run as far as they are read in bulk."""
 
+    pinned: Pinned
     #: Parts that a job has to compare: name in the contents store.
-    open: Mapping[Part, str]
+    open: Mapping[Part, str] = field(default_factory=dict)
     #: Parts that are proven equal, with the number of their artifacts.
-    equal: Mapping[Part, int]
-    #: Kinds that this server does not offer, or parts that could not be read.
-    problems: tuple[Problem, ...]
+    equal: Mapping[Part, int] = field(default_factory=dict)
+    #: Kinds that this server does not offer, texts that tell no identity.
+    problems: tuple[Problem, ...] = ()
 
 
-def pin(task: Task, run_id: str, kestra: KestraSide, repo: RepoSide, bases: Bases) -> Pinned:
-    """Resolves both identities, fetches the branch and pins its commit.
-
-    Raises NotFound, LoginRefused, Unreachable and the like for a side that cannot be reached.
-    """
-    server = kestra.identity(prove=False)  # the survey proves the login
-    target = Target(
-        server=server.uuid,
-        tenant=kestra.connection.tenant,
-        remote=repo.remote,
-        branch=task.branch,
-        git_directory=task.git_directory,
-    )
-    tip = repo.tip(task.branch)
-    if tip.oid is not None:
-        commit = repo.fetch(run_id, task.branch)
-        problems = check_history(repo, target, commit, bases)
-        return Pinned(
-            server=server, target=target, commit=commit, new_branch=False, problems=problems
-        )
-    truths = {task.source(kind) for kind in task.kinds}
-    if Side.GIT in truths:
-        problem = _no_branch(task, repo, run_id)
-        return Pinned(
-            server=server, target=target, commit=None, new_branch=False, problems=(problem,)
-        )
-    start = _branch_start(task, repo, run_id)
-    return Pinned(server=server, target=target, commit=start, new_branch=True, problems=())
-
-
-def check_history(repo: RepoSide, target: Target, tip: str, bases: Bases) -> tuple[Problem, ...]:
-    """The problem of a branch that no longer contains the last synced commit of the pair."""
-    last = bases.commit(scope(target))
-    if last is None or last == tip or repo.contains(tip, last):
-        return ()
-    message = (
-        f"branch {target.branch} was rewritten: its tip {tip[:10]} does not contain {last[:10]}, "
-        "the last commit synced with this tenant; push a branch that contains it, or sync to a "
-        "new branch"
-    )
-    return (Problem(code=Code.HISTORY_REWRITTEN, where=target.branch, message=message, fatal=True),)
-
-
-def _no_branch(task: Task, repo: RepoSide, run_id: str) -> Problem:
-    try:
-        repo.fetch(run_id, task.branch)
-        message = f"branch {task.branch} is not there"
-    except NotFound as error:
-        message = error.message
-    return Problem(code=Code.NO_BRANCH, where=task.branch, message=message, fatal=True)
-
-
-def _branch_start(task: Task, repo: RepoSide, run_id: str) -> str | None:
-    """Where a new branch starts: `baseBranch`, else the remote's HEAD; None: nothing there."""
-    if task.base_branch is not None:
-        return repo.fetch(run_id, task.base_branch)
-    tip = repo.tip(task.branch)
-    if tip.empty or tip.default_branch is None or tip.default_oid is None:
-        return None
-    return repo.fetch(run_id, tip.default_branch)
-
-
-def read(
-    task: Task, pinned: Pinned, kestra: KestraSide, repo: RepoSide, bases: Bases, contents: Contents
+def survey(
+    task: Task, run_id: str, kestra: KestraSide, repo: RepoSide, bases: Bases, contents: Contents
 ) -> Survey:
-    """Reads both sides in bulk, proves what it can, and stages the rest part by part."""
-    layout = SyncLayout(task.git_directory)
-    entries = repo.listing(pinned.commit, task.git_directory) if pinned.commit else ()
-    files = placed(layout, entries)
-    rows = bases.parts(scope(pinned.target))
-    found = _Found(kestra, task)
-    parts = _scope(task, found, files, rows)
-    open_: dict[Part, str] = {}
-    equal: dict[Part, int] = {}
-    for part in sorted(parts):
-        surveyed = found.of(part, files.get(part, ()), rows.get(part, BaseRow()))
-        proven = proven_equal(part, surveyed)
-        if proven is None:
-            open_[part] = contents.put(surveyed.to_json().encode())
+    """Pins both sides, reads them side by side, proves what it can, stages the rest by part.
+
+    Files are read namespace by namespace on as many threads as there are connections; what is
+    proven equal is dropped at once, so that memory does not grow with the tenant.
+    """
+    server = kestra.identity(prove=False)  # what is read next proves the login
+    with ThreadPoolExecutor(kestra.connection.connections) as pool:
+        asked = _Asked(task, kestra, pool)
+        pinned = pin(task, run_id, server, kestra, repo, bases)
+        if pinned.problems:
+            return Survey(pinned=pinned)
+        layout = SyncLayout(task.git_directory)
+        entries = repo.listing(pinned.commit, task.git_directory) if pinned.commit else ()
+        files = placed(layout, entries)
+        rows = bases.parts(scope(pinned.target))
+        found = asked.found()
+        staging = _Staging(layout, contents, files, rows)
+        surveyed = {
+            part: _start(pool, kestra, staging, found, part)
+            for part in sorted(_scope(task, found, files, rows))
+        }
+        return _survey(task, pinned, bases, found, {p: f.result() for p, f in surveyed.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PartResult:
+    """One part: proven equal (name → digest, and names to leave as they are), or staged."""
+
+    base: BaseRow
+    equal: Mapping[str, str] | None = None
+    hidden: frozenset[str] = frozenset()
+    staged: str | None = None
+
+
+def _survey(
+    task: Task,
+    pinned: Pinned,
+    bases: Bases,
+    found: _Found,
+    results: Mapping[Part, _PartResult],
+) -> Survey:
+    open_, equal = {}, {}
+    for part, result in results.items():
+        if result.staged is not None:
+            open_[part] = result.staged
             continue
+        proven = result.equal or {}
         equal[part] = len(proven)
         if not task.dry_run:
-            bases.seen_equal(scope(pinned.target), part, surveyed.base, proven, ())
-    return Survey(open=open_, equal=equal, problems=tuple(found.problems))
+            pair = scope(pinned.target)
+            bases.seen_equal(pair, part, result.base, proven, result.hidden)
+    return Survey(pinned=pinned, open=open_, equal=equal, problems=found.problems)
+
+
+def _start(
+    pool: ThreadPoolExecutor, kestra: KestraSide, staging: _Staging, found: _Found, part: Part
+) -> Future[_PartResult]:
+    if part.kind is Kind.FILE:
+        return pool.submit(lambda: staging.of_files(kestra, part))
+    done: Future[_PartResult] = Future()
+    done.set_result(staging.of_texts(part, found))
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Staging:
+    """Proves or stages one part after the other."""
+
+    layout: SyncLayout
+    contents: Contents
+    files: Mapping[Part, tuple[GitFile, ...]]
+    rows: Mapping[Part, BaseRow]
+
+    def of_files(self, kestra: KestraSide, part: Part) -> _PartResult:
+        try:
+            held = kestra.files(part.namespace)
+        except TenantSyncError:
+            return self._unread(part)
+        return self._of(part, held, ())
+
+    def of_texts(self, part: Part, found: _Found) -> _PartResult:
+        if part in found.unread:
+            return self._unread(part)
+        return self._of(part, found.texts.get(part, {}), found.drafts.get(part, ()))
+
+    def _of(self, part: Part, held: Mapping[str, bytes], drafts: Collection[str]) -> _PartResult:
+        git, base = self.files.get(part, ()), self.rows.get(part, BaseRow())
+        snapshot = snapshots.kestra(part, held, drafts)
+        hidden = _hidden(part, held)
+        if hidden is not None and _equal(part, self.layout.folder(part), snapshot, git):
+            equal = {n: e.digest for n, e in snapshot.entries.items() if n not in hidden}
+            return _PartResult(base=base, equal=equal, hidden=hidden)
+        surveyed = PartSurvey(
+            git=git,
+            kestra=self._staged(held, snapshot, {oid for _, _, oid in git}),
+            withheld=tuple(sorted(snapshot.withheld)),
+            problems=snapshot.problems,
+            base=base,
+        )
+        return _PartResult(base=base, staged=self.contents.put(surveyed.to_json().encode()))
+
+    def _staged(
+        self, held: Mapping[str, bytes], snapshot: Snapshot, in_git: Collection[str]
+    ) -> dict[str, Staged]:
+        wanted = [
+            name
+            for name, entry in snapshot.entries.items()
+            if entry.oid not in in_git or name == IGNORE_FILE
+        ]
+        names = dict(
+            zip(wanted, self.contents.put_together([held[n] for n in wanted]), strict=True)
+        )
+        return {n: (e.digest, e.oid, names.get(n)) for n, e in snapshot.entries.items()}
+
+    def _unread(self, part: Part) -> _PartResult:
+        base = self.rows.get(part, BaseRow())
+        surveyed = PartSurvey(git=self.files.get(part, ()), base=base)
+        return _PartResult(base=base, staged=self.contents.put(surveyed.to_json().encode()))
+
+
+def _equal(part: Part, folder: str, snapshot: Snapshot, git: Sequence[GitFile]) -> bool:
+    """Whether the blobs of Git are exactly what Kestra holds.
+
+    Equal blob ids prove equal texts, and so equal identities: what Kestra holds in a namespace
+    names that namespace. Anything odd (drafts, problems, one text twice) is left to the job.
+    """
+    if snapshot.withheld or snapshot.problems or len(git) != len(snapshot.entries):
+        return False
+    plain = [(path, oid) for path, mode, oid in git if mode.startswith("100")]
+    if part.kind is Kind.FILE:
+        names = {kestra_name(path.removeprefix(f"{folder}/")): oid for path, oid in plain}
+        return names == {name: entry.oid for name, entry in snapshot.entries.items()}
+    held = Counter(entry.oid for entry in snapshot.entries.values())
+    return held == Counter(oid for _, oid in plain) and len(held) == len(git)
+
+
+def _hidden(part: Part, held: Mapping[str, bytes]) -> frozenset[str] | None:
+    """Names that the ignore file of Kestra hides; None where it cannot be read."""
+    if part.kind is not Kind.FILE or IGNORE_FILE not in held:
+        return frozenset()
+    try:
+        ignore = Ignore.of(held[IGNORE_FILE])
+    except Unsafe:
+        return None  # the job of the part says so
+    return frozenset(name for name in held if ignore.hides(name))
 
 
 def placed(layout: SyncLayout, entries: Iterable[TreeEntry]) -> Mapping[Part, tuple[GitFile, ...]]:
@@ -158,10 +210,16 @@ def placed(layout: SyncLayout, entries: Iterable[TreeEntry]) -> Mapping[Part, tu
     files: dict[Part, list[GitFile]] = defaultdict(list)
     for entry in entries:
         place = layout.place(entry.path)
-        parts = (place.part,) if place is not None else layout.hidden_parts(entry.path)
-        for part in parts:
-            files[part].append((entry.path, entry.mode, entry.oid))
+        hidden = layout.hidden_parts(entry.path, link=not entry.is_file) if place is None else ()
+        for part in (place.part,) if place is not None else hidden:
+            files[part].append((_storable(entry.path), entry.mode, entry.oid))
     return {part: tuple(found) for part, found in files.items()}
+
+
+def _storable(path: str) -> str:
+    """A path that JSON can hold: bytes that are no UTF-8 become escapes with a backslash, which
+    no path rule lets through."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def placed_now(repo: RepoSide, layout: SyncLayout, part: Part, commit: str) -> tuple[GitFile, ...]:
@@ -172,71 +230,63 @@ def placed_now(repo: RepoSide, layout: SyncLayout, part: Part, commit: str) -> t
     return placed(layout, [*odd, *repo.listing(commit, folder)]).get(part, ())
 
 
-def proven_equal(part: Part, surveyed: PartSurvey) -> Mapping[str, str] | None:
-    """Name → digest when the blobs of Git are exactly the texts of Kestra, else None.
-
-    Equal blob ids prove equal texts, and so equal identities: what Kestra holds in a namespace
-    names that namespace. Anything odd (drafts, problems, one text twice, files) is left to the
-    job of the part.
-    """
-    if part.kind is Kind.FILE or surveyed.drafts or surveyed.problems or surveyed.unread:
-        return None
-    texts = surveyed.contents()
-    kestra = {blob_oid(text): name for name, text in texts.items()}
-    git = Counter(oid for _, mode, oid in surveyed.git if mode.startswith("100"))
-    if len(kestra) != len(texts) or len(surveyed.git) != len(texts) or set(git) != set(kestra):
-        return None
-    return {name: digest(part.kind, text) for name, text in texts.items()}
-
-
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     """What the bulk calls to Kestra gave, by part."""
 
-    def __init__(self, kestra: KestraSide, task: Task) -> None:
-        only = task.namespace if isinstance(task, NamespaceSync) else None
-        self.problems: list[Problem] = []
-        self.namespaces = {only} if only else set(kestra.namespaces())
-        self.texts: dict[Part, dict[str, str]] = defaultdict(dict)
-        self.drafts: dict[Part, list[str]] = defaultdict(list)
-        self.flow_problems: dict[Part, list[Problem]] = defaultdict(list)
-        self.unsupported: set[Kind] = set()
-        self.unread: dict[Part, str] = {}
-        if Kind.FLOW in task.kinds:
-            self._read_flows(kestra, only)
-        if Kind.DASHBOARD in task.kinds:
-            self._read_dashboards(kestra)
+    namespaces: frozenset[str]
+    texts: Mapping[Part, Mapping[str, bytes]]
+    drafts: Mapping[Part, Collection[str]]
+    #: Parts whose bulk call failed.
+    unread: frozenset[Part]
+    unsupported: frozenset[Kind]
+    problems: tuple[Problem, ...]
 
-    def _read_flows(self, kestra: KestraSide, only: str | None) -> None:
-        flows = kestra.flows(only)
+
+class _Asked:
+    """The bulk calls to Kestra, under way while Git is read."""
+
+    def __init__(self, task: Task, kestra: KestraSide, pool: ThreadPoolExecutor) -> None:
+        self._only = task.namespace if isinstance(task, NamespaceSync) else None
+        self._namespaces = None if self._only else pool.submit(kestra.namespaces)
+        self._flows = pool.submit(kestra.flows, self._only) if Kind.FLOW in task.kinds else None
+        dashboards = Kind.DASHBOARD in task.kinds
+        self._dashboards = pool.submit(kestra.dashboards) if dashboards else None
+
+    def found(self) -> _Found:
+        """Waits for the calls. Raises what kept namespaces or flows from being read; dashboards
+        that cannot be read, or are not offered, leave the other kinds as they are."""
+        namespaces = set(self._namespaces.result()) if self._namespaces else {str(self._only)}
+        texts: dict[Part, dict[str, bytes]] = defaultdict(dict)
+        drafts: dict[Part, set[str]] = defaultdict(set)
+        flows = self._flows.result() if self._flows is not None else Flows()
         for key, text in flows.texts.items():
-            self.texts[key.part][key.name] = text.decode("utf-8", "surrogateescape")
-            self.namespaces.add(key.namespace)
+            texts[key.part][key.name] = text
+            namespaces.add(key.namespace)
         for key in flows.drafts:
-            self.drafts[key.part].append(key.name)
-        self.problems.extend(flows.problems)
+            drafts[key.part].add(key.name)
+        unread, unsupported, problems = self._read_dashboards(texts)
+        return _Found(
+            namespaces=frozenset(namespaces),
+            texts=texts,
+            drafts=drafts,
+            unread=unread,
+            unsupported=unsupported,
+            problems=(*flows.problems, *problems),
+        )
 
-    def _read_dashboards(self, kestra: KestraSide) -> None:
+    def _read_dashboards(
+        self, texts: dict[Part, dict[str, bytes]]
+    ) -> tuple[frozenset[Part], frozenset[Kind], list[Problem]]:
         part = Part(GLOBAL, Kind.DASHBOARD)
         try:
-            for name, text in kestra.dashboards().items():
-                self.texts[part][name] = text.decode("utf-8", "surrogateescape")
+            texts[part].update(self._dashboards.result() if self._dashboards is not None else {})
         except Unsupported as error:
-            self.unsupported.add(Kind.DASHBOARD)
-            self.problems.append(
-                Problem(code=Code.UNSUPPORTED, where="dashboards", message=error.message)
-            )
-        except (Passing, Doubtful, LoginRefused) as error:
-            self.unread[part] = error.message
-
-    def of(self, part: Part, git: Sequence[GitFile], base: BaseRow) -> PartSurvey:
-        return PartSurvey(
-            git=tuple(git),
-            texts=self.texts.get(part, {}),
-            drafts=tuple(sorted(self.drafts.get(part, ()))),
-            problems=tuple(self.flow_problems.get(part, ())),
-            base=base,
-            unread=self.unread.get(part),
-        )
+            problem = Problem(code=Code.UNSUPPORTED, where="dashboards", message=error.message)
+            return frozenset(), frozenset({Kind.DASHBOARD}), [problem]
+        except TenantSyncError:
+            return frozenset({part}), frozenset(), []
+        return frozenset(), frozenset(), []
 
 
 def _scope(
@@ -246,16 +296,11 @@ def _scope(
     rows: Mapping[Part, BaseRow],
 ) -> set[Part]:
     """All parts of a run: namespaces of either side, of the base and of the task × its kinds."""
-    kinds = [kind for kind in task.kinds if kind not in found.unsupported]
+    kinds = {Kind(kind) for kind in task.kinds} - found.unsupported
     if isinstance(task, NamespaceSync):
-        return {Part(task.namespace, Kind(kind)) for kind in kinds}
+        return {Part(task.namespace, kind) for kind in kinds}
     namespaces = found.namespaces | {part.namespace for part in (*files, *rows)}
-    namespaces |= set(task.namespaces)
-    namespaces.discard(GLOBAL)
-    parts = {
-        Part(namespace, kind)
-        for namespace in namespaces
-        for kind in kinds
-        if kind is not Kind.DASHBOARD
-    }
+    namespaces = (namespaces | set(task.namespaces)) - {GLOBAL}
+    of_namespaces = kinds - {Kind.DASHBOARD}
+    parts = {Part(namespace, kind) for namespace in namespaces for kind in of_namespaces}
     return parts | ({Part(GLOBAL, Kind.DASHBOARD)} if Kind.DASHBOARD in kinds else set())

@@ -9,7 +9,8 @@ from tasks.errors import TenantSyncError
 from tasks.toolbox import Toolbox
 
 #: Fields of staged documents that name further contents (sha256, 64 hex digits).
-_NAMED = re.compile(rb'"(?:afterContent|beforeContent)":"([0-9a-f]{64})"')
+#: A slice (`sha256@offset+length`) keeps its whole blob.
+_NAMED = re.compile(rb'"(?:afterContent|beforeContent)":"([0-9a-f]{64})')
 
 
 def used_contents(tools: Toolbox) -> frozenset[str]:

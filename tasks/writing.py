@@ -12,15 +12,16 @@ from tasks.kestra.side import KestraSide, Write
 from tasks.kestra.side import Written as Sent
 from tasks.layout import SyncLayout
 from tasks.look import Ended, How, Verdict, Written, look, snapshots_as_planned
+from tasks.pinning import check_history
 from tasks.plan import Action, Change
 from tasks.problems import Problem
 from tasks.repo.side import RepoSide
 from tasks.requests import OnStale
 from tasks.run import Run
-from tasks.sides import View, git_view, kestra_now, without_ignored
+from tasks.sides import View, blobs_of, git_view, kestra_now, without_ignored
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
-from tasks.survey import check_history, placed_now
+from tasks.survey import placed_now
 
 
 def write_namespace(
@@ -73,9 +74,8 @@ def _both(
     sources, targets = {}, {}
     for part, view in views.items():
         files = placed_now(repo, layout, part, tip)
-        target, source = without_ignored(
-            view, git_view(repo, part, layout.folder(part), files, view)
-        )
+        git = git_view(part, layout.folder(part), files, view, blobs_of(repo, run))
+        target, source = without_ignored(view, git)
         sources[part], targets[part] = source.snapshot, target.snapshot
     return sources, targets
 

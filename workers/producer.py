@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from tasks.commitmessage import check_message
 from tasks.deciding import next_after_plan
 from tasks.errors import Refused, TaskError, Unreachable, UserError
 from tasks.names import advice
@@ -59,6 +60,8 @@ class Producer:
         written. A repeated message id returns the same run.
         """
         resolved = self._tools.config.resolve_task(task)
+        if resolved.commit_message is not None:
+            check_message(resolved.commit_message)
         run, new = self._tools.runs.ask(resolved, who=who, message=message or str(uuid4()))
         reach("asked", run=run.id)
         if resolved.plan is not None:

@@ -137,16 +137,34 @@ def _post(
 
 
 def delete_file(client: Client, namespace: str, name: str, guard: Callable[[float], None]) -> None:
-    """Deletes one file; one that is not there is deleted already. A folder left empty goes too."""
+    """Deletes one file; one that is not there is deleted already. A folder left empty goes too.
+
+    The server deletes the folder of the name, whatever is left in it, when it is asked for a file
+    that is gone and one other is there (measured). So it is asked for a file that it has just
+    shown, and never by itself a second time.
+    """
     if not name.strip("/"):
         raise Refused(f"a file without a name cannot be deleted in {namespace}")
+    if not _is_file(client, namespace, name):
+        return
     call = Call(
         method="DELETE",
         path=("namespaces", namespace, "files"),
         query=(("path", f"/{name}"),),
-        repeat=Repeat.SAFE,
+        repeat=Repeat.ONCE,
     )
     try:
         client.send(call, guard)
     except NotFound:
         return
+
+
+def _is_file(client: Client, namespace: str, name: str) -> bool:
+    call = get("namespaces", namespace, "files", "stats", query=(("path", f"/{name}"),))
+    try:
+        said = client.read(call)
+    except NotFound:
+        return False
+    if not isinstance(said, dict) or "type" not in said:
+        raise Doubtful(f"{client!r}: {call} did not answer whether it is a file")
+    return said["type"] == "File"

@@ -201,7 +201,8 @@ class _Stage:
             said = batch.send(self.guarded)
         except TenantSyncError as error:
             said, heard = dict.fromkeys(batch.keys, error.message), error
-        if self._tries > tries:
+        # A batch that found nothing to send has succeeded as well; both are read back.
+        if self._tries > tries or heard is None:
             self._sent.update(batch.keys)
             self._unread.update(batch.keys)
         for key in batch.keys:

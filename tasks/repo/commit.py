@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from tasks.errors import Doubtful, Unsafe
-from tasks.layout import check_path
+from tasks.layout import check_path, obstacles
 from tasks.repo.command import Git
 from tasks.repo.message import Person
 from tasks.repo.url import check_oid
@@ -51,7 +51,7 @@ def build(
     None when the tree would be the same as that of `base`. The order of the changes is free.
     Raises Unsafe for a path that no checkout could hold, before anything is written to `ref`.
     """
-    script = _Script(ref, base, message, signature, _executables(git, base))
+    script = _Script(ref, base, message, signature, _modes(git, base))
     command = ("-c", "pack.depth=0", "-c", "core.compression=1", "fast-import", "--quiet", "--done")
     oid = git.run(*command, stdin=script.lines(files)).text
     if not oid:
@@ -62,13 +62,16 @@ def build(
     return oid
 
 
-def _executables(git: Git, base: str | None) -> frozenset[str]:
-    """The executable files of the base: the only ones whose mode is not the default."""
+def _modes(git: Git, base: str | None) -> dict[str, str]:
+    """Path → mode of every entry of the base."""
     if base is None:
-        return frozenset()
+        return {}
     lines = git.run("ls-tree", "-r", "-z", "--full-tree", check_oid(base)).stdout.split(b"\0")
-    found = (line.split(b"\t", 1)[1] for line in lines if line.startswith(b"100755 "))
-    return frozenset(path.decode("utf-8", "surrogateescape") for path in found)
+    return {
+        line.split(b"\t", 1)[1].decode("utf-8", "surrogateescape"): line[:6].decode()
+        for line in lines
+        if line
+    }
 
 
 def _tree(git: Git, commit: str) -> str:
@@ -87,10 +90,10 @@ class _Script:
         base: str | None,
         message: str,
         signature: Signature,
-        executables: frozenset[str],
+        modes: Mapping[str, str],
     ) -> None:
         self._ref, self._base, self._message = ref, base, message
-        self._signature, self._executables = signature, executables
+        self._signature, self._modes = signature, modes
         self._written: dict[str, tuple[str, int]] = {}
         self._deleted: set[str] = set()
 
@@ -112,21 +115,22 @@ class _Script:
 
     def _blob(self, file: FileChange, content: bytes) -> Iterator[bytes]:
         mark = len(self._written) + 2
-        kept = _EXECUTABLE if file.path in self._executables else _FILE
+        kept = _EXECUTABLE if self._modes.get(file.path) == _EXECUTABLE else _FILE
         self._written[file.path] = (file.mode or kept, mark)
         yield b"blob\nmark :%d\ndata %d\n" % (mark, len(content))
         yield content
         yield b"\n"
 
     def _check_directories(self) -> None:
-        for path in self._written:
-            parts = path.split("/")
-            for length in range(1, len(parts)):
-                if (above := "/".join(parts[:length])) in self._written:
-                    raise Unsafe(
-                        f"commit: {visible_line(above)} would be a file and, for "
-                        f"{visible_line(path)}, a directory"
-                    )
+        """Nothing becomes a file and a directory at once: fast-import would drop what is there."""
+        written = self._written.keys()
+        remaining = self._modes.keys() - self._deleted - written
+        clashes = obstacles(written, remaining) | obstacles(written, written)
+        for path, other in sorted(clashes.items()):
+            raise Unsafe(
+                f"commit: {visible_line(path)} and {visible_line(other)} cannot both be in a tree: "
+                "one of them would be a file and a directory; rename one of them"
+            )
 
     def _commit(self) -> Iterator[bytes]:
         text = self._message.encode("utf-8", "replace")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import fsspec
 
 from tasks.artifacts import content_digest
 from tasks.errors import Doubtful, TenantSyncError, Unreachable
+
+#: Blobs of slices that one process keeps in memory.
+REMEMBERED = 4
 
 
 class ContentMissing(TenantSyncError):
@@ -29,6 +32,7 @@ class Contents:
         self.url = url
         self._files, self._root = fsspec.core.url_to_fs(url)
         self._local = "file" in _protocols(self._files)
+        self._last: dict[str, bytes] = {}
 
     def put(self, content: bytes) -> str:
         """Stores the bytes; returns their name (sha256, 64 hex digits)."""
@@ -43,8 +47,36 @@ class Contents:
             raise Unreachable(f"contents store {self.url}: {error.strerror or error}") from error
         return name
 
+    def put_together(self, contents: Sequence[bytes]) -> list[str]:
+        """Stores several contents as one blob: one file, or one object of a bucket, instead of
+        many. Returns their names, each a slice of the blob: `sha256@offset+length`."""
+        if not contents:
+            return []
+        blob, at, names = self.put(b"".join(contents)), 0, []
+        for content in contents:
+            names.append(f"{blob}@{at}+{len(content)}")
+            at += len(content)
+        return names
+
     def get(self, name: str) -> bytes:
-        """The bytes of that name. Raises ContentMissing, or Doubtful when they were damaged."""
+        """The bytes of that name, whole or a slice. Raises ContentMissing, or Doubtful when they
+        were damaged."""
+        blob, _, span = name.partition("@")
+        if not span:
+            return self._whole(blob)
+        offset, _, length = span.partition("+")
+        whole = self._remembered(blob)
+        return whole[int(offset) : int(offset) + int(length)]
+
+    def _remembered(self, blob: str) -> bytes:
+        """A blob of which slices are read one after the other; the last few are kept."""
+        if blob not in self._last:
+            while len(self._last) >= REMEMBERED:
+                self._last.pop(next(iter(self._last)))
+            self._last[blob] = self._whole(blob)
+        return self._last[blob]
+
+    def _whole(self, name: str) -> bytes:
         try:
             content: bytes = self._files.cat_file(self._path(name))
         except FileNotFoundError:

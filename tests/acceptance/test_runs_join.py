@@ -4,7 +4,9 @@ asking, other namespaces are not held up."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -24,11 +26,6 @@ def second_worker(processes: Stack) -> Iterator[None]:
     yield
     stop(worker)
     processes.workers.remove(worker)
-
-
-def _runs(stack: Stack, number: int) -> list[Run]:
-    """The newest runs, in the order of asking."""
-    return list(reversed(stack.records.newest(number)))
 
 
 def _known(stack: Stack) -> None:
@@ -54,18 +51,19 @@ def test_thirty_equal_asks_are_one_run_and_one_follower_and_all_are_answered(
     stack: Stack,
 ) -> None:
     stack.kestra.seed(flows=[flow(NS, "one")])
-    before = {run.id for run in stack.records.newest(200)}
     stack.hold("surveyed", 1)
-    asked = [stack.ask(sourceOfTruth="KESTRA") for _ in range(ASKERS)]
+    asked = [stack.ask(sourceOfTruth="KESTRA")]
     stack.held("surveyed", 1)
+    first = stack.records.newest(1)[0]
+    asked += [stack.ask(sourceOfTruth="KESTRA") for _ in range(ASKERS - 1)]
 
-    def look() -> list[Run] | None:
-        runs = [run for run in _runs(stack, 5) if run.id not in before]
-        askers = sum(len(stack.records.askers(run.id)) for run in runs)
-        return runs if askers == ASKERS else None
+    def look() -> Run | None:
+        newest = stack.records.newest(1)[0]
+        return newest if len(stack.records.askers(newest.id)) == ASKERS - 1 else None
 
-    first, follower = wait_for("all have asked", look)
-    assert (first.state, follower.state) == ("PLANNING", "QUEUED")
+    follower = wait_for("all have asked for one more run", look)
+    assert (stack.records.get(first.id).state, follower.state) == ("PLANNING", "QUEUED")
+    assert follower.seq == first.seq + 1
     stack.release("surveyed")
     outcomes = [stack.outcome(one) for one in asked]
     assert {one["runId"] for one in outcomes} == {first.id, follower.id}
@@ -96,10 +94,10 @@ def test_asks_that_differ_in_who_triggered_them_alone_are_equal(stack: Stack) ->
 def test_a_message_that_comes_twice_asks_once(stack: Stack) -> None:
     stack.kestra.seed(flows=[flow(NS, "one")])
     task = {"sourceOfTruth": "KESTRA", "branch": "main"}
-    told = []
+    told, message = [], str(uuid4())
     for _ in range(2):
         asked = stack.celery().send_task(
-            "tenantsync.tenant_sync", [task], queue="tenantsync", task_id=f"twice-{stack.git_name}"
+            "tenantsync.tenant_sync", [task], queue="tenantsync", task_id=message
         )
         told.append(stack.outcome(asked))
     stack.quiet()
@@ -124,21 +122,23 @@ def test_an_ask_whose_worker_dies_is_one_run_all_the_same(stack: Stack, point: s
 # -- order --------------------------------------------------------------------------------------
 
 
-def _in_the_way(stack: Stack) -> None:
-    """Waits until the first of several is held before its plan and all others stand behind it."""
+def _asked_in_order(stack: Stack, tasks: list[dict[str, Any]]) -> list[Any]:
+    """Asks one after the other; the first is held before its plan, all others stand behind it."""
+    stack.hold("surveyed", 1)
+    asked = []
+    for task in tasks:
+        number = stack.records.newest(1)[0].seq
+        asked.append(_namespace_sync(stack, **task))
+        wait_for("it is asked", lambda n=number: stack.records.newest(1)[0].seq > n)
     stack.held("surveyed", 1)
-    wait_for("the others are parked behind the first", lambda: _parked(stack) == SYNCS - 1)
+    wait_for("the others are parked behind the first", lambda: _parked(stack) == len(tasks) - 1)
+    return asked
 
 
 @pytest.mark.usefixtures("second_worker")
 def test_commits_of_one_namespace_are_made_in_the_order_of_asking(stack: Stack) -> None:
     _known(stack)
-    stack.hold("surveyed", 1)
-    asked = []
-    for number in range(SYNCS):
-        asked.append(_namespace_sync(stack, gitDirectory=f"d{number}"))
-        wait_for("it is asked", lambda n=number: len(_runs(stack, 20)) and _asked(stack, n))
-    _in_the_way(stack)
+    asked = _asked_in_order(stack, [{"gitDirectory": f"d{number}"} for number in range(SYNCS)])
     assert len(stack.commits()) == 1, "somebody has overtaken"
     stack.release("surveyed")
     outcomes = [stack.outcome(one) for one in asked]
@@ -146,43 +146,29 @@ def test_commits_of_one_namespace_are_made_in_the_order_of_asking(stack: Stack) 
     assert list(reversed(stack.commits()))[1:] == [one["commitId"] for one in outcomes]
 
 
-def _asked(stack: Stack, number: int) -> bool:
-    """Whether the run of that number is recorded, so that the next one comes after it."""
-    return getattr(stack.records.newest(1)[0].task, "git_directory", "") == f"d{number}" or (
-        stack.records.newest(1)[0].task.branch == f"b{number}"
-    )
-
-
 @pytest.mark.usefixtures("second_worker")
 def test_a_namespace_of_kestra_is_written_in_the_order_of_asking(stack: Stack) -> None:
     _known(stack)
+    tasks = []
     for number in range(SYNCS):
-        stack.push({f"{NS}/flows/one.yaml": flow(NS, "one", f"b{number}")}, branch=f"b{number}")
-    revisions = stack.kestra.counters()["flow_revisions"]
-    stack.hold("surveyed", 1)
-    asked = []
-    for number in range(SYNCS):
-        asked.append(
-            _namespace_sync(stack, sourceOfTruth="GIT", branch=f"b{number}", kinds=["FLOW"])
-        )
-        wait_for("it is asked", lambda n=number: _asked(stack, n))
-    _in_the_way(stack)
-    assert stack.kestra.counters()["flow_revisions"] == revisions, "somebody has overtaken"
+        branch, name = f"b{number}", f"f{number}"
+        files = {f"{NS}/flows/{one}.yaml": flow(NS, one) for one in ("one", name)}
+        stack.push(files, branch=branch)
+        keep = {"whenMissingInSource": "KEEP", "kinds": ["FLOW"]}
+        tasks.append({"sourceOfTruth": "GIT", "branch": branch, **keep})
+    asked = _asked_in_order(stack, tasks)
+    assert set(stack.kestra.flows()) == {(NS, "one")}, "somebody has overtaken"
     stack.kestra.reset_log()
     stack.release("surveyed")
     runs = [stack.records.get(stack.outcome(one)["runId"]) for one in asked]
-    # Whoever planned before another wrote finds the flow moved; its follower writes it then.
-    stack.quiet()
-    ends = [run.ended_at for run in runs]
-    assert ends == sorted(ends, key=str)
-    _one_at_a_time(stack)
-
-
-def _one_at_a_time(stack: Stack) -> None:
-    writes = [call for call in stack.kestra.log() if "import" in call["path"]]
-    assert writes
-    for one, next_ in zip(writes, writes[1:], strict=False):
-        assert one["ended"] <= next_["started"], "two wrote one namespace at once"
+    assert {run.state for run in runs} == {"APPLIED"}
+    assert [run.id for run in sorted(runs, key=lambda run: str(run.ended_at))] == [
+        run.id for run in runs
+    ]
+    writes = [call for call in stack.kestra.log() if call["path"].endswith("/flows/import")]
+    assert len(writes) == SYNCS
+    for one, following in pairwise(writes):
+        assert one["ended"] <= following["started"], "two wrote one namespace at once"
 
 
 def test_other_namespaces_are_written_meanwhile(stack: Stack) -> None:

@@ -67,7 +67,9 @@ def kestra(given: RealServer) -> Iterator[RealServer]:
 @pytest.fixture
 def stack(processes: RealStack, kestra: RealServer) -> Iterator[RealStack]:
     """Workers that know the empty tenant and an empty repository."""
-    yield processes.fresh()
+    stack = processes.fresh()
+    stack.proxy.reset_log()
+    yield stack
     processes.quiet()
     if processes.git_out("branch"):
         paths = processes.git_out("log", "--all", "--name-only", "--format=", "-z").decode()

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -84,11 +85,19 @@ def beat(
         schedule.main(runtime)
 
 
-def demo() -> None:
-    """A small Kestra, a Git server and two syncs on this machine, to try everything out."""
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the servers running after the story.")
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where it plays; made anew each time.")
+    ] = Path("tenantsync-demo"),
+) -> None:
+    """The whole story on this machine: a small Kestra, a Git server, workers, and a sample tenant
+    that goes to Git and back."""
     from workers.demo import main
 
-    main()
+    raise typer.Exit(main(keep=keep, folder=folder))
 
 
 @contextmanager

@@ -17,13 +17,11 @@ from typing import Any
 from workers.demo.folder import Folder
 from workers.demo.screen import Screen
 
-#: Where a demo plays unless it is told otherwise, below the current folder.
-FOLDER = Path("tenantsync-demo")
 #: Exit codes: all was as told; something was not; ended by ctrl-C, as shells write it.
 TOLD, NOT_AS_TOLD, INTERRUPTED = 0, 1, 130
 
 
-def main(*, keep: bool = False, folder: Path = FOLDER) -> int:
+def main(*, keep: bool = False, folder: Path) -> int:
     """Plays the demo in a folder that it makes anew; returns the exit code of the command.
 
     With `keep` the servers and workers run on after it, until ctrl-C or SIGTERM.

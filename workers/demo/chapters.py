@@ -27,9 +27,7 @@ BESIDES = 5
 def export(stage: Stage) -> None:
     """Kestra → Git: a dry run, then for real as one commit."""
     tenant = _artifacts(stage)
-    stage.screen.says(
-        "The repository is empty. First a dry run, which plans and writes nothing."
-    )
+    stage.screen.says("The repository is empty. First a dry run, which plans and writes nothing.")
     dry = stage.types("tenantsync sync export --dry-run", Cut(head=4, since="Plan:"))
     stage.proves(
         f"{tenant} artifacts to add; nothing was written",

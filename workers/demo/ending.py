@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from workers.demo.folder import Folder
@@ -37,19 +38,17 @@ def farewell(screen: Screen, folder: Folder, memorable: Mapping[str, str], *, ke
 
 
 def kept(screen: Screen, servers: Servers) -> None:
-    """Says where everything runs, and comes back when one of them has ended.
-
-    ctrl-C and SIGTERM raise KeyboardInterrupt.
-    """
+    """Says where everything runs; comes back at ctrl-C or SIGTERM, or when one has ended."""
     screen.blank()
     screen.says("Everything runs on until ctrl-C:")
     screen.fact("Kestra", servers.kestra.url, "its API")
     screen.fact("Git", servers.git, "to clone from and push to")
     screen.fact("Flower", servers.flower or "", "workers and jobs")
     screen.says("Change something on either side, then: tenantsync sync deploy --dry-run")
-    with screen.busy("running"):
+    with suppress(KeyboardInterrupt), screen.busy("running"):
         until(lambda: bool(servers.ended()), float("inf"))
-    screen.says(f"{', '.join(servers.ended())} ended by itself; the others are stopped too.")
+    if ended := servers.ended():
+        screen.says(f"{', '.join(ended)} ended by itself; the others are stopped too.")
 
 
 def _again() -> str:

@@ -41,6 +41,8 @@ syncs:
 class Alone(Home):
     """An installation without a Redis of its own, its Kestra and its Git server."""
 
+    _started: subprocess.Popen[str] | None = None
+
     def environment(self, **more: str) -> dict[str, str]:
         return {
             **super().environment(),
@@ -52,7 +54,7 @@ class Alone(Home):
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         with (self.folder / "said").open("w") as said:
-            return subprocess.Popen(
+            self._started = subprocess.Popen(
                 self.command(*arguments),
                 cwd=self.folder,
                 env=self.environment(),
@@ -60,6 +62,15 @@ class Alone(Home):
                 stderr=subprocess.STDOUT,
                 text=True,
             )
+        return self._started
+
+    def close(self) -> None:
+        """Kills what a failed test has left."""
+        super().close()
+        if self._started is not None and self._started.poll() is None:
+            for process in (*_children(self._started.pid), self._started.pid):
+                os.kill(process, signal.SIGKILL)
+            self._started.wait()
 
     @property
     def said(self) -> str:
@@ -72,8 +83,10 @@ def alone(tmp_path: Path) -> Iterator[Alone]:
         git.create("acme")
         kestra.apply(sample_seed(namespaces=2, flows_each=2, files_each=1))
         home = Alone(tmp_path, CONFIG.format(kestra=kestra.url, git=git.url("acme")))
-        yield home
-        home.close()
+        try:
+            yield home
+        finally:
+            home.close()
 
 
 def _children(parent: int) -> set[int]:
@@ -139,7 +152,7 @@ def _asked(alone: Alone) -> bool:
 
 def test_up_ends_all_when_one_ends(alone: Alone) -> None:
     up = alone.start("up", "--no-flower")
-    wait_for("ready", lambda: "ready." in alone.said, 60)
+    wait_for("ready", lambda: "ready." in alone.said and "schedule: backup" in alone.said, 60)
     beats = [each for each in _children(up.pid) if b"beat" in _line(each)]
     os.kill(beats[0], signal.SIGKILL)
     assert up.wait(40) == 1
@@ -154,7 +167,7 @@ def _line(process: int) -> bytes:
 
 def test_what_up_started_does_not_outlive_it(alone: Alone) -> None:
     up = alone.start("up", "--no-flower")
-    wait_for("ready", lambda: "ready." in alone.said, 60)
+    wait_for("ready", lambda: "ready." in alone.said and "schedule: backup" in alone.said, 60)
     children = _children(up.pid)
     up.kill()
     up.wait()
