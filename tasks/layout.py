@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tasks.artifacts import GLOBAL, Kind, Part
 from tasks.errors import Unsafe
@@ -37,8 +38,16 @@ class Place:
     rest: str
 
 
+#: Paths in which no rule below can find anything, as most are: plain names without a first dot.
+_PLAIN = re.compile(
+    r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}/){0,20}[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}"
+)
+
+
 def check_path(path: str) -> str | None:
     """Why a repository path is never followed or written; None for a safe one."""
+    if _PLAIN.fullmatch(path):
+        return None
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
@@ -66,6 +75,7 @@ def _check_component(name: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=10_000)
 def check_namespace(name: str) -> str | None:
     """Why a name cannot be the folder of a namespace; None for a good one."""
     if not _NAMESPACE.fullmatch(name):

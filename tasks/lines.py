@@ -30,6 +30,8 @@ def split_lines(content: bytes | None) -> list[bytes]:
 
 def edits(old: Sequence[bytes], new: Sequence[bytes]) -> list[Edit]:
     """What differs, in order; between two edits at least one line is equal."""
+    if not old or not new:
+        return [(0, len(old), 0, len(new))] if old or new else []
     found: list[Edit] = []
     for edit in _between_anchors(old, new):
         if found and found[-1][1] == edit[0] and found[-1][3] == edit[2]:

@@ -75,7 +75,8 @@ def _holds(change: Change, snapshot: Snapshot) -> bool:
 
 
 def _note_landed(tools: Toolbox, run: Run, settled: list[Written]) -> None:
+    landed: dict[Part, dict[str, str | None]] = {}
     for result in settled:
         for change in result.landed:
-            found = {change.name: change.after}
-            tools.bases.landed(scope(target_of(run)), change.part, found)
+            landed.setdefault(change.part, {})[change.name] = change.after
+    tools.bases.landed(scope(target_of(run)), landed)

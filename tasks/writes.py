@@ -32,6 +32,7 @@ def write_rows(tools: Toolbox, run: Run, plan: Plan) -> list[WriteRow]:
             namespace=namespace,
             phase=phase,
             changes=tools.contents.put(_staged(changes)),
+            namespaces=tuple(sorted({change.namespace for change in changes})),
         )
         for (namespace, phase), changes in sorted(jobs.items())
     ]
@@ -47,18 +48,13 @@ def _job(change: Change) -> tuple[str, WritePhase]:
 def lanes(tools: Toolbox, run: Run) -> list[str]:
     """All lanes that a run still needs, sorted: one per namespace with an open write job, and
     one for the branch while the commit is open."""
-    target = target_of(run)
-    needed: set[str] = set()
-    for row in tools.parts.writes(run.id):
-        if row.result is not None:
-            continue
-        if row.phase is WritePhase.COMMIT:
-            changes = changes_of(tools, row)
-            needed |= {lane(target, change.namespace) for change in changes}
-            needed.add(branch_lane(target))
-        else:
-            needed.add(lane(target, row.namespace))
-    return sorted(needed)
+    rows = [row for row in tools.parts.writes(run.id) if row.result is None]
+    return sorted({one for row in rows for one in _lanes(target_of(run), row)})
+
+
+def _lanes(target: Target, row: WriteRow) -> list[str]:
+    branch = [branch_lane(target)] if row.phase is WritePhase.COMMIT else []
+    return [*branch, *(lane(target, namespace) for namespace in row.namespaces)]
 
 
 def lane(target: Target, namespace: str) -> str:
@@ -73,12 +69,8 @@ def branch_lane(target: Target) -> str:
 
 def lanes_of(tools: Toolbox, run: Run, job: str, rest: Sequence[str]) -> list[str]:
     """The lanes that one write job needs."""
-    if job == "tenantsync.write":
-        return [lane(target_of(run), rest[0])]
-    row = tools.parts.write(run.id, "", WritePhase.COMMIT)
-    changes = changes_of(tools, row) if row is not None else ()
-    target = target_of(run)
-    return sorted({branch_lane(target), *(lane(target, one.namespace) for one in changes)})
+    row = write_row(tools, run, job, rest)
+    return sorted(_lanes(target_of(run), row)) if row is not None else []
 
 
 def open_writes(tools: Toolbox, run: Run, phase: WritePhase) -> list[str]:
@@ -98,8 +90,7 @@ def store(tools: Toolbox, run: Run, row: WriteRow, written: Written) -> str:
     landed: dict[Part, dict[str, str | None]] = {}
     for change in written.landed:
         landed.setdefault(change.part, {})[change.name] = change.after
-    for part, digests in landed.items():
-        tools.bases.landed(scope(target_of(run)), part, digests)
+    tools.bases.landed(scope(target_of(run)), landed)
     result = tools.contents.put(written.to_json().encode())
     tools.parts.written(run.id, row.namespace, row.phase, result)
     tools.runs.touch(run.id)

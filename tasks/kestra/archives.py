@@ -16,14 +16,19 @@ UNFOLDED_LIMIT = 1 << 30
 _Thing = TypeVar("_Thing")
 
 
-def unfolded(body: bytes, what: str) -> list[tuple[str, bytes]]:
-    """The entries of a ZIP archive, directories left out, in its order.
+def unfolded(body: bytes, what: str, *, without: str | None = None) -> list[tuple[str, bytes]]:
+    """The entries of a ZIP archive in its order, directories left out, and what lies below the
+    folder `without`.
 
     Raises Doubtful when it is damaged, cut, no archive, or unfolds beyond `UNFOLDED_LIMIT`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [
+                entry
+                for entry in archive.infolist()
+                if not entry.is_dir() and not (without and entry.filename.startswith(without))
+            ]
             if sum(entry.file_size for entry in entries) > UNFOLDED_LIMIT:
                 raise Doubtful(f"{what}: the archive unfolds to more than {UNFOLDED_LIMIT} bytes")
             return [(entry.filename, archive.read(entry)) for entry in entries]

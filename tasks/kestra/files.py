@@ -31,14 +31,15 @@ def read_files(client: Client, namespace: str) -> dict[str, bytes]:
     """
     call = get("namespaces", namespace, "files", "export", bulk=True)
     try:
-        entries = unfolded(client.send(call), f"{client!r}: export of the files of {namespace}")
+        what = f"{client!r}: export of the files of {namespace}"
+        entries = unfolded(client.send(call), what, without=_FLOWS)
     except (NotFound, Unsupported) as error:
         raise Unsupported(f"This server does not list namespace files: {error.message}") from None
     except ServerFailed:
         # Two rows of one file, left by writers at the same time, break the export until the file
         # is written once more.
         return _one_by_one(client, namespace)
-    return _unique(namespace, [entry for entry in entries if not entry[0].startswith(_FLOWS)])
+    return _unique(namespace, entries)
 
 
 def _unique(namespace: str, entries: list[tuple[str, bytes]]) -> dict[str, bytes]:
@@ -167,4 +168,4 @@ def _is_file(client: Client, namespace: str, name: str) -> bool:
         return False
     if not isinstance(said, dict) or "type" not in said:
         raise Doubtful(f"{client!r}: {call} did not answer whether it is a file")
-    return said["type"] == "File"
+    return bool(said["type"] == "File")

@@ -151,7 +151,13 @@ class _Files:
         def send(guard: Guard) -> None:
             if reason := _unheld(key):
                 raise Refused(f"file {key.name} of {key.namespace}: {reason}; rename it in Git")
-            put_file(self._client, self._namespace, key.name, content, guard)
+            try:
+                put_file(self._client, self._namespace, key.name, content, guard)
+            except NotFound:
+                raise Refused(
+                    f"file {key.name} of {key.namespace}: a file above it is or was in its way, "
+                    "and Kestra keeps the places of deleted files; give it another name"
+                ) from None
 
         return _batch(key, send)
 

@@ -9,12 +9,19 @@ from itertools import chain
 
 from tasks.artifacts import Key, Kind, digest
 from tasks.errors import LeaseLost, LoginRefused, NotFound, Passing, TenantSyncError
+from tasks.kestra.answers import ServerFailed
 from tasks.kestra.calls import get
 from tasks.kestra.client import Client, Guard
 from tasks.kestra.senders import Batch, Sender, sender_of
 from tasks.kestra.server import Server, namespace_call
 from tasks.plan import Action
 from tasks.points import reach
+
+#: Why a file that the server accepts may be nowhere (seen on 1.3.25 with storage on a disk).
+_NO_PLACE = (
+    "; if a folder of this name is or was in its place, which Kestra keeps for ever, give it "
+    "another name"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +161,15 @@ class _Stage:
                 error = self._round(self._again(self._left()))
         except TenantSyncError as unreadable:
             return unreadable
-        # A request that failed and landed all the same stops nothing.
-        stops = isinstance(error, LeaseLost) or (isinstance(error, Passing) and self._left())
-        return error if stops else None
+        return error if self._stops(error) else None
+
+    def _stops(self, error: TenantSyncError | None) -> bool:
+        """A request that failed and landed all the same stops nothing, and neither does what
+        alone breaks a server that takes the rest."""
+        left = self._left()
+        if isinstance(error, ServerFailed) and len(left) < len(self._writes):
+            return any(one.key not in self._sent for one in left)
+        return isinstance(error, LeaseLost) or (isinstance(error, Passing) and bool(left))
 
     def _left(self) -> list[Write]:
         return [one for one in self._writes if not self._landed(one)]
@@ -192,7 +205,8 @@ class _Stage:
             error = self._send(batch)
             if isinstance(error, (LeaseLost, LoginRefused, Passing)):
                 self._halted = error
-                break
+                if not (isinstance(error, ServerFailed) and len(batch.keys) == 1):
+                    break
         return self._halted
 
     def _send(self, batch: Batch) -> TenantSyncError | None:
@@ -240,5 +254,7 @@ class _Stage:
             return f"not sent: {halted.message if halted is not None else 'nothing to send'}"
         if one.deletes:
             return "the server accepted the deletion but still holds it"
-        there = one.key in (self._found or {})
-        return f"the server accepted it but holds {'another text' if there else 'nothing'}"
+        if one.key in (self._found or {}):
+            return "the server accepted it but holds another text"
+        place = _NO_PLACE if one.key.kind is Kind.FILE else ""
+        return f"the server accepted it but holds nothing{place}"

@@ -41,8 +41,7 @@ class Bases:
     def parts(self, pair: str) -> Mapping[Part, BaseRow]:
         """All base rows of a pair."""
         with self._database.read() as db:
-            rows = db.execute(select(bases).where(bases.c.scope == pair)).all()
-        return {Part(row.namespace, Kind(row.kind)): _base(row) for row in rows}
+            return _rows(db, pair)
 
     def part(self, pair: str, part: Part) -> BaseRow:
         """The base of one part; empty and not settled where there is none."""
@@ -68,25 +67,31 @@ class Bases:
             return
         with self._database.write() as db:
             if _read(db, pair, part).version == read_at.version:
-                _store(db, pair, part, read_at.model_copy(update={"items": items}))
+                changed = read_at.model_copy(update={"items": items})
+                _store(db, pair, part, changed, is_there=read_at.version > 0)
 
-    def landed(self, pair: str, part: Part, items: Mapping[str, str | None]) -> None:
+    def landed(self, pair: str, landed: Mapping[Part, Mapping[str, str | None]]) -> None:
         """Notes changes that were read back on the target: name → digest, None = deleted."""
+        if not landed:
+            return
         with self._database.write() as db:
-            row = _read(db, pair, part)
-            merged = {**row.items, **items}
-            left = {name: digest for name, digest in merged.items() if digest is not None}
-            _store(db, pair, part, row.model_copy(update={"items": left}))
+            known = _rows(db, pair)
+            for part, items in landed.items():
+                row = known.get(part, BaseRow())
+                merged = {**row.items, **items}
+                left = {name: digest for name, digest in merged.items() if digest is not None}
+                changed = row.model_copy(update={"items": left})
+                _store(db, pair, part, changed, is_there=part in known)
 
     def settle(self, pair: str, parts: Iterable[Part]) -> None:
         """Notes that a run that may delete ended APPLIED or UNCHANGED for these parts."""
         with self._database.write() as db:
-            query = select(bases).where(bases.c.scope == pair)
-            known = {Part(row.namespace, Kind(row.kind)): _base(row) for row in db.execute(query)}
+            known = _rows(db, pair)
             for part in parts:
                 row = known.get(part, BaseRow())
                 if not row.settled:
-                    _store(db, pair, part, row.model_copy(update={"settled": True}))
+                    settled = row.model_copy(update={"settled": True})
+                    _store(db, pair, part, settled, is_there=part in known)
 
     def commit(self, pair: str) -> str | None:
         """The last commit at which both sides were seen equal."""
@@ -131,9 +136,15 @@ def _base(row: Row[tuple[object, ...]]) -> BaseRow:
     return BaseRow(items=row.items, settled=row.settled, version=row.version)
 
 
-def _store(db: Connection, pair: str, part: Part, row: BaseRow) -> None:
+def _rows(db: Connection, pair: str) -> dict[Part, BaseRow]:
+    rows = db.execute(select(bases).where(bases.c.scope == pair)).all()
+    return {Part(row.namespace, Kind(row.kind)): _base(row) for row in rows}
+
+
+def _store(db: Connection, pair: str, part: Part, row: BaseRow, *, is_there: bool) -> None:
     values = {"items": dict(row.items), "settled": row.settled, "version": row.version + 1}
-    changed = db.execute(update(bases).where(_here(pair, part)).values(values))  # type: ignore[arg-type]
-    if not changed.rowcount:
-        key = {"scope": pair, "namespace": part.namespace, "kind": part.kind}
-        db.execute(insert(bases).values(**key, **values))
+    if is_there:
+        db.execute(update(bases).where(_here(pair, part)).values(values))  # type: ignore[arg-type]
+        return
+    key = {"scope": pair, "namespace": part.namespace, "kind": part.kind}
+    db.execute(insert(bases).values(**key, **values))

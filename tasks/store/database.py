@@ -113,6 +113,8 @@ writes = Table(
     #: COMMIT, UPSERT or DELETE.
     Column("phase", String(16), primary_key=True),
     Column("changes", String(64), nullable=False),
+    #: The namespaces that it writes: whose lanes it needs.
+    Column("namespaces", JSON, nullable=False),
     Column("result", String(64)),
 )
 bases = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 
 from sqlalchemy import delete, func, insert, select, update
@@ -59,6 +59,8 @@ class WriteRow(Record):
     namespace: str
     phase: WritePhase
     changes: str
+    #: The namespaces that it writes: whose lanes it needs.
+    namespaces: tuple[str, ...]
     result: str | None = None
 
 
@@ -122,7 +124,11 @@ class Parts:
         with self._database.write() as db:
             query = select(writes.c.namespace, writes.c.phase).where(writes.c.run == new[0].run)
             known = {(row.namespace, row.phase) for row in db.execute(query)}
-            fresh = [row.model_dump() for row in new if (row.namespace, row.phase) not in known]
+            fresh = [
+                row.model_dump(mode="json")
+                for row in new
+                if (row.namespace, row.phase) not in known
+            ]
             if fresh:
                 db.execute(insert(writes), fresh)
 
@@ -155,11 +161,3 @@ class Parts:
         with self._database.read() as db:
             rows = [tuple(row) for query in queries for row in db.execute(query)]
         return frozenset(name for row in rows for name in row if name)
-
-
-def by_namespace(rows: Iterable[WriteRow]) -> Mapping[str, frozenset[WritePhase]]:
-    """Which phases each namespace has."""
-    found: dict[str, set[WritePhase]] = {}
-    for row in rows:
-        found.setdefault(row.namespace, set()).add(row.phase)
-    return {namespace: frozenset(phases) for namespace, phases in found.items()}

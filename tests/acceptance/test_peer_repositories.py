@@ -52,7 +52,8 @@ def test_a_repository_of_the_vendors_tenant_sync_is_unchanged(
     # `files.only` has files and no flow: the plugin never exported it, and no call shows it.
     assert changes == [], [(c["namespace"], c["name"], c["action"]) for c in changes]
     assert outcome["state"] == "UNCHANGED"
-    named = {problem["where"].split(": ")[-1] for problem in outcome["problems"]}
+    places = [problem["where"] for problem in outcome["problems"]]
+    named = {place[place.index("symbols/") :] for place in places}
     assert named == NOT_HELD
 
 

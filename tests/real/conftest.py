@@ -73,7 +73,9 @@ def stack(processes: RealStack, kestra: RealServer) -> Iterator[RealStack]:
     processes.quiet()
     if processes.git_out("branch"):
         paths = processes.git_out("log", "--all", "--name-only", "--format=", "-z").decode()
-        kestra.remember({path.strip().split("/")[0] for path in paths.split("\0")} - {"", "_global"})
+        kestra.remember(
+            {path.strip().split("/")[0] for path in paths.split("\0")} - {"", "_global"}
+        )
 
 
 class _alone:

@@ -66,9 +66,7 @@ class RealServer:
     def apply(self, seed: Mapping[str, Any]) -> None:
         """Writes a seed document of the sandbox; of deletions, those of flows and dashboards."""
         flows = [one if isinstance(one, str) else one["source"] for one in seed.get("flows", ())]
-        self.seed(
-            flows=flows, files=seed.get("files", ()), dashboards=seed.get("dashboards", ())
-        )
+        self.seed(flows=flows, files=seed.get("files", ()), dashboards=seed.get("dashboards", ()))
         for one in seed.get("delete_flows", ()):
             self._call("DELETE", f"/flows/{one['namespace']}/{one['id']}")
         for name in seed.get("delete_dashboards", ()):
@@ -124,7 +122,7 @@ class RealServer:
         """The text of every flow, by (namespace, id)."""
         found = {}
         for text in self._unfolded("/flows/export/by-query").values():
-            said = yaml.safe_load(text)
+            said = next(yaml.safe_load_all(text))
             found[str(said["namespace"]), str(said["id"])] = text.decode()
         return found
 

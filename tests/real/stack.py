@@ -35,7 +35,9 @@ class RealStack(Stack):
     def configure(self, syncs: Mapping[str, Any] | None = None, **sections: Any) -> None:
         """Writes the configuration file: all that makes it work with this server."""
         login = {"username": self.server.user, "password": {"env": "KESTRA_PASSWORD"}}
-        super().configure(syncs, **{"kestra": {"main": {"url": self.proxy.url, **login}}} | sections)
+        super().configure(
+            syncs, **{"kestra": {"main": {"url": self.proxy.url, **login}}} | sections
+        )
 
     def before(self, run_id: str) -> dict[tuple[str, str], str]:
         """What a run overwrote or deleted, as it was kept: (namespace, name) → text."""

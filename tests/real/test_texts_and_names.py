@@ -87,9 +87,10 @@ def test_texts_that_the_server_does_not_take_refuse_the_run_with_all_messages(
     outcome = stack.reconcile()
     assert outcome["state"] == "REFUSED", outcome
     assert _messages(outcome).keys() == INVALID.keys()
-    assert "Invalid type: io.kestra.plugin.nowhere.Task" in _messages(outcome)[
-        "company.bad/flows/plugin.yaml"
-    ]
+    assert (
+        "Invalid type: io.kestra.plugin.nowhere.Task"
+        in _messages(outcome)["company.bad/flows/plugin.yaml"]
+    )
     assert stack.kestra.flows() == {}
     assert [str(call) for call in stack.proxy.log() if call.writes] == []
 
@@ -110,6 +111,28 @@ def test_texts_that_the_server_does_not_take_are_left_out(stack: RealStack, way:
     stack.proxy.reset_log()
     assert stack.reconcile(onInvalidSyntax=way)["state"] == "UNCHANGED"
     assert [str(call) for call in stack.proxy.log() if call.writes] == []
+
+
+def test_a_file_in_the_place_of_a_folder_is_named_and_all_else_lands(stack: RealStack) -> None:
+    """Nothing is deleted before what is new has landed; and a server whose storage is a disk
+    never gives the place of a deleted file to a folder, or the other way round."""
+    old = {f"{NS}/files/x": b"1", f"{NS}/files/y/z": b"2"}
+    stack.push({f"{NS}/flows/one.yaml": flow(NS, "one"), **old})
+    assert stack.reconcile()["state"] == "APPLIED"
+    stack.kestra.remember([NS])
+    stack.push(dict.fromkeys(old))
+    stack.push({f"{NS}/files/x/w": b"3", f"{NS}/files/y": b"4", f"{NS}/files/good": b"5"})
+    outcome = stack.reconcile()
+    assert outcome["state"] == "PARTIAL", outcome["problems"]
+    assert {problem["where"] for problem in outcome["problems"]} == {
+        f"{NS}/FILE/x/w",
+        f"{NS}/FILE/y",
+    }
+    assert all("another name" in problem["message"] for problem in outcome["problems"])
+    assert stack.kestra.files() == {(NS, "/good"): b"5"}
+    stack.push({f"{NS}/files/x/w": None, f"{NS}/files/y": None, f"{NS}/files/x2/w": b"3"})
+    assert stack.reconcile()["state"] == "APPLIED"
+    assert stack.kestra.files() == {(NS, "/good"): b"5", (NS, "/x2/w"): b"3"}
 
 
 def test_dashboards_are_created_changed_and_deleted(stack: RealStack) -> None:

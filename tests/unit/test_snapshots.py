@@ -10,6 +10,7 @@ from tasks import snapshots
 from tasks.artifacts import GLOBAL, Kind, Part, Snapshot, blob_oid, digest
 from tasks.compare import Base, compare, is_withheld
 from tasks.problems import Code
+from tasks.snapshots import Known
 from tests.planmaking import FILES, FLOWS, held
 from tests.texts import dashboard, flow
 
@@ -22,7 +23,7 @@ def _never(oids: Collection[str]) -> Mapping[str, bytes]:
     raise AssertionError(f"read {oids}")
 
 
-def _git(part: Part, files: Mapping[str, bytes | str], known: Mapping[str, str] | None = None):
+def _git(part: Part, files: Mapping[str, bytes | str], known: Mapping[str, Known] | None = None):
     """A snapshot of files below the folder of a part; a string is the mode of a link."""
     contents = {blob_oid(text): text for text in files.values() if isinstance(text, bytes)}
     entries = [
@@ -63,8 +64,8 @@ def test_a_flow_is_known_by_its_text_and_keeps_its_file() -> None:
 
 def test_a_blob_that_kestra_holds_has_the_id_that_kestra_says() -> None:
     text = b"no id in it"
-    found = _git(FLOWS, {"a.yaml": text}, {blob_oid(text): "x"})
-    assert list(found.entries) == ["x"]
+    found = _git(FLOWS, {"a.yaml": text}, {blob_oid(text): Known("x", "its digest")})
+    assert found.entries["x"].digest == "its digest"
 
 
 def test_an_executable_bit_is_seen() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tasks import snapshots
+from tasks.snapshots import Known
 from tasks.artifacts import GLOBAL, Kind, Part, blob_oid
 from tasks.compare import Base, compare
 from tasks.identity import read_identity
@@ -52,7 +53,11 @@ def test_a_repository_of_the_plugin_is_equal_to_the_tenant_it_was_written_from(
     problems = set()
     for part in {*tenant, *files} - {Part("files.only", Kind.FILE)}:
         kestra = snapshots.kestra(part, tenant[part])
-        known = {entry.oid: name for name, entry in kestra.entries.items()} if shared else {}
+        known = (
+            {entry.oid: Known(name, entry.digest) for name, entry in kestra.entries.items()}
+            if shared
+            else {}
+        )
         git = snapshots.git(
             part,
             layout.folder(part),

@@ -58,7 +58,6 @@ def records(role: Role = Role.READ) -> Iterator[Toolbox]:
     from workers.settings import load
 
     chosen = load()
-    chosen.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     places = Places(
         config=chosen.config,
         data=chosen.data,
@@ -69,6 +68,7 @@ def records(role: Role = Role.READ) -> Iterator[Toolbox]:
     tools = Toolbox(places)
     try:
         tools.config.actor(login()).check(role)
+        chosen.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         yield tools
     finally:
         tools.close()

@@ -52,7 +52,7 @@ def _play(screen: Screen, folder: Folder, *, keep: bool) -> int:
             for number, chapter in enumerate(CHAPTERS, 1):
                 stage.begin(number, chapter)
         except NotAsTold as error:
-            screen.fails(error.message, folder.logs)
+            screen.fails(error.message, f"{folder.shown}/{folder.logs.name}")
             return NOT_AS_TOLD
         finally:
             stage.close()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from workers.demo.folder import Folder
 from workers.demo.screen import Screen
@@ -15,13 +13,12 @@ from workers.demo.servers import Servers, until
 
 def farewell(screen: Screen, folder: Folder, memorable: Mapping[str, str], *, keep: bool) -> None:
     """Says what lies in the folder and what to type to look at it."""
-    place = _short(folder.path)
     screen.chapter(0, "Look around")
     screen.says("All runs, texts and decisions of this story are kept. To look at them:")
     screen.blank()
     screen.commands(
         [
-            (f"cd {shlex.quote(place)} && . ./env", "in a shell of yours" if keep else ""),
+            (f"cd {folder.shown} && . ./env", "in a shell of yours" if keep else ""),
             ("tenantsync runs list", "all runs, newest first"),
             ("tenantsync runs show last", "one run: who asked, its plan, how it ended"),
             *((f"tenantsync {command}", what) for what, command in memorable.items()),
@@ -32,7 +29,7 @@ def farewell(screen: Screen, folder: Folder, memorable: Mapping[str, str], *, ke
     if not keep:
         screen.says(
             f"The servers are stopped; `{_again()}` keeps them running. When you are "
-            f"done: rm -r {shlex.quote(place)}"
+            f"done: rm -r {folder.shown}"
         )
     screen.says("Your own Kestra and repository: README.md, by configuration alone.")
 
@@ -53,9 +50,3 @@ def kept(screen: Screen, servers: Servers) -> None:
 
 def _again() -> str:
     return "make demo ARGS=--keep" if "MAKELEVEL" in os.environ else "tenantsync demo --keep"
-
-
-def _short(path: Path) -> str:
-    """The path from the current folder where it lies below it."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -71,6 +71,13 @@ class Folder:
         return folder
 
     @property
+    def shown(self) -> str:
+        """The path as it is typed: from the current folder where it lies below it."""
+        here = Path.cwd()
+        below = self.path.is_relative_to(here)
+        return shlex.quote(str(self.path.relative_to(here) if below else self.path))
+
+    @property
     def config(self) -> Path:
         return self.path / "tenantsync.yaml"
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
@@ -95,7 +94,7 @@ class Screen:
                 line.append(f"{figure:>{_FIGURE}}", style="dim")
             self._print(line)
 
-    def fails(self, words: str, logs: Path) -> None:
+    def fails(self, words: str, logs: str) -> None:
         """What was not as told, and where to look."""
         self.blank()
         self._wrapped(Text(visible(words), style="bold red"), "  ✗ ", then="    ")

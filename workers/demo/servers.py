@@ -23,8 +23,8 @@ from workers.session import start_worker
 from workers.settings import load
 
 WORKERS = ("w1", "w2")
-#: Jobs that each worker runs at a time: the demo is made for two cores.
-_CONCURRENCY = "4"
+#: Settings of the workers: a demo is made for two cores, and nobody wants to wait for its end.
+_SETTINGS = {"TENANTSYNC_CONCURRENCY": "4", "TENANTSYNC_SHUTDOWN": "3"}
 #: Seconds that a server may take to start, and to end softly.
 _START_LIMIT, _STOP_LIMIT = 60.0, 30.0
 _LOOK = 0.05
@@ -57,9 +57,7 @@ def started(screen: Screen, folder: Folder, *, flower: bool) -> Iterator[Servers
             kestra, git = (_address(folder, name, processes[name]) for name in ("kestra", "git"))
             folder.configure(kestra, git)
             valkey = stack.enter_context(embedded(folder.data, folder.config))
-            os.environ.update(
-                {"TENANTSYNC_REDIS_URL": valkey, "TENANTSYNC_CONCURRENCY": _CONCURRENCY}
-            )
+            os.environ.update({**_SETTINGS, "TENANTSYNC_REDIS_URL": valkey})
             processes |= _workers(folder)
             page = _flower(folder, processes) if flower else None
             _expect_workers(folder, processes)
@@ -135,16 +133,22 @@ def _flower(folder: Folder, processes: dict[str, _Process]) -> str:
 
 
 def _stop(processes: dict[str, _Process]) -> None:
-    """Ends all softly at once, and by force whoever does not end in time."""
-    for process in processes.values():
-        process.terminate()
-    end = time.monotonic() + _STOP_LIMIT
-    for process in processes.values():
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.1, end - time.monotonic()))
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    """Ends the workers, then what they use: softly, and by force who does not end in time."""
+    workers = {name for name in processes if name in WORKERS}
+    for group in (workers, processes.keys() - workers):
+        for name in group:
+            processes[name].terminate()
+        end = time.monotonic() + _STOP_LIMIT
+        for name in group:
+            _await_end(processes[name], end)
+
+
+def _await_end(process: _Process, end: float) -> None:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.1, end - time.monotonic()))
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -102,7 +102,7 @@ class Stage:
         )
         self.screen.fact("Git", self.servers.git, "an empty repository")
         self.screen.fact("Celery", f"{len(WORKERS)} workers", "on an embedded Valkey")
-        self.screen.fact("Folder", str(self.folder.path), "made anew")
+        self.screen.fact("Folder", self.folder.shown, "made anew")
 
     def begin(self, number: int, chapter: Chapter) -> None:
         """Shows the head of a chapter, then plays it."""

@@ -98,3 +98,11 @@ def test_a_wrong_setting_is_named_without_its_value(home: Home) -> None:
     assert said.code == 1
     assert "TENANTSYNC_REDIS_URL" in said.err
     assert "hunter2" not in said.err
+
+
+def test_a_missing_configuration_is_named_and_nothing_is_made(home: Home) -> None:
+    elsewhere = home.folder / "elsewhere.yaml"
+    said = home.run("runs", "list", TENANTSYNC_CONFIG=str(elsewhere), TENANTSYNC_DATA="nowhere")
+    assert said.code == 1
+    assert f"{elsewhere}: the configuration cannot be read" in said.err
+    assert not (home.folder / "nowhere").exists()

@@ -91,38 +91,6 @@ def test_an_invalid_flow_is_named_with_the_servers_message_and_the_rest_lands(
     assert report.stopped is None
 
 
-def test_a_file_that_is_gone_already_keeps_its_only_neighbour(
-    server: SandboxServer, side: KestraSide
-) -> None:
-    server.seed(files=[{"namespace": NAMESPACE, "path": "/d/b.txt", "text": "b"}])
-    report = side.write([remove(file_key("d/a.txt"))], free)
-    assert landed(report) == [True]
-    assert file_texts(server) == {"/d/b.txt": b"b"}
-    assert requests(server) == []
-
-
-def test_a_name_that_became_a_folder_keeps_what_is_in_it(
-    server: SandboxServer, side: KestraSide
-) -> None:
-    server.seed(files=[{"namespace": NAMESPACE, "path": "/d/b.txt", "text": "b"}])
-    assert landed(side.write([remove(file_key("d"))], free)) == [True]
-    assert file_texts(server) == {"/d/b.txt": b"b"}
-
-
-def test_a_deletion_that_landed_unheard_is_not_sent_again(
-    server: SandboxServer, side: KestraSide
-) -> None:
-    server.seed(
-        files=[{"namespace": NAMESPACE, "path": f"/{n}.txt", "text": "x"} for n in ("d/a", "d/b", "e")]
-    )
-    server.arm(Fault(method="DELETE", target="/files", when=When.AFTER, status=503))
-    report = side.write([remove(file_key("d/a.txt")), remove(file_key("e.txt"))], free)
-    assert landed(report) == [True, True]
-    assert report.stopped is None
-    assert file_texts(server) == {"/d/b.txt": b"x"}
-    assert len(requests(server)) == 2
-
-
 def test_a_landed_import_whose_answer_was_cut_is_not_sent_again(
     server: SandboxServer, side: KestraSide
 ) -> None:

@@ -166,7 +166,7 @@ def test_a_path_that_is_written_twice_or_is_file_and_directory_is_refused(side: 
     with pytest.raises(Unsafe, match="changed twice"):
         changes = [FileChange("a", b"1"), FileChange("a", None)]
         side.commit("r", None, changes, "m", ADA, SERVICE, WHEN)
-    with pytest.raises(Unsafe, match="a would be a file and, for a/b, a directory"):
+    with pytest.raises(Unsafe, match="a and a/b cannot both be in a tree"):
         commit(side, None, {"a": b"1", "a/b": b"2"})
 
 
@@ -197,3 +197,13 @@ def test_ten_thousand_files_make_one_commit(bare: Bare, side: RepoSide) -> None:
     oid = landed(side, None, files)
     assert len(bare.paths()) == 10_000
     assert commit(side, oid, files) is None
+
+
+def test_a_new_file_in_the_place_of_a_kept_folder_is_refused(side: RepoSide) -> None:
+    base = side.commit("r", None, [FileChange("a/b", b"kept")], "m", ADA, SERVICE, WHEN)
+    with pytest.raises(Unsafe, match="a and a/b cannot both be in a tree"):
+        side.commit("r", base, [FileChange("a", b"new")], "m", ADA, SERVICE, WHEN)
+    with pytest.raises(Unsafe, match="a/b/c and a/b cannot both be in a tree"):
+        side.commit("r", base, [FileChange("a/b/c", b"new")], "m", ADA, SERVICE, WHEN)
+    replaced = [FileChange("a/b", None), FileChange("a", b"new")]
+    assert side.commit("r", base, replaced, "m", ADA, SERVICE, WHEN) is not None
