@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Discriminator, StringConstraints, Tag
+from pydantic import Discriminator, StringConstraints, Tag, field_validator
 
 from tasks.access import Actor, Person, local_actor
 from tasks.connections import KestraConnection, RepositoryConnection, Secret
@@ -22,6 +22,8 @@ DEFAULT_PATH = Path("tenantsync.yaml")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Connection = TypeVar("Connection", KestraConnection, RepositoryConnection)
+#: Names of syncs that the command line takes for its own.
+_TAKEN = frozenset({"tenant", "namespace"})
 AnySync = TypeVar("AnySync", bound=Sync)
 
 
@@ -88,6 +90,13 @@ class Config(Record, use_attribute_docstrings=True):
     """Fields of every sync that does not give its own."""
     syncs: Mapping[Name, ConfiguredSync] = {}
     """Syncs by name."""
+
+    @field_validator("syncs")
+    @classmethod
+    def _names_are_free(cls, syncs: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in sorted(syncs.keys() & _TAKEN):
+            raise ValueError(f"{name} is a command (`tenantsync sync {name}`); choose another name")
+        return syncs
 
     def sync(self, name: str) -> Task:
         """The task of a named sync, its connections named; raises UserError for an unknown name."""

@@ -1,4 +1,4 @@
-"""What a command needs around it: a Redis, the connections, and a worker for its own duration."""
+"""What a command needs around it: a Redis, the connections, and worker processes of its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ _GRACE = 30.0
 
 
 @contextmanager
-def session(*, worker: bool) -> Iterator[Runtime]:
+def session() -> Iterator[Runtime]:
     """The runtime of one command.
 
-    With `TENANTSYNC_REDIS_URL` the command uses that server and brings no worker. Without, it
-    starts or joins the embedded server of its data directory, and with `worker` brings a worker
-    that ends with it and gives unfinished jobs back.
+    With `TENANTSYNC_REDIS_URL` the command uses that server; without, it starts or joins the
+    embedded server of its data directory.
     """
     chosen = load()
     with ExitStack() as stack:
@@ -33,22 +32,11 @@ def session(*, worker: bool) -> Iterator[Runtime]:
             os.environ["TENANTSYNC_REDIS_URL"] = url
             settings.cache_clear()
             chosen = load()
-            if worker:
-                stack.enter_context(_worker(chosen))
         from workers.app import app
 
         opened = runtime(chosen, app)
         stack.callback(opened.close)
         yield opened
-
-
-@contextmanager
-def _worker(chosen: Settings) -> Iterator[None]:
-    process = start_worker(chosen, f"command-{os.getpid()}", log=worker_log(chosen.data))
-    try:
-        yield
-    finally:
-        stop(process)
 
 
 def worker_log(data: Path) -> Path:

@@ -4,7 +4,6 @@ no secret shows anywhere."""
 from __future__ import annotations
 
 import base64
-import getpass
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -165,7 +164,7 @@ def _both_ways(stack: Stack, *arguments: str, **task: Any) -> tuple[str, str]:
     done = stack.run(*arguments)
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         stack.outcome(stack.ask(**task))
     return done.stderr, str(caught.value)
 

@@ -138,11 +138,10 @@ def _nothing_is_left(stack: Stack) -> None:
     def look() -> bool:
         keys = [key for key in stack.redis.keys("tenantsync:lane*")]
         waiting = stack.redis.hlen("unacked") + sum(
-            stack.redis.llen(key) for key in stack.redis.keys("tenantsync*") if
-            stack.redis.type(key) == "list"
+            stack.redis.llen(key)
+            for key in stack.redis.keys("tenantsync*")
+            if stack.redis.type(key) == "list"
         )
         return not keys and not waiting
 
     wait_for("Redis is empty of this run", look, LIMIT)
-
-

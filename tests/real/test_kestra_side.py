@@ -49,9 +49,11 @@ def test_the_server_says_who_it_is_and_a_wrong_login_or_tenant_is_told(
     server = side.identity()
     assert server == side.identity()
     assert server.release >= (1, 0)
-    with closing(_side(kestra, tenant="elsewhere")) as other:
-        with pytest.raises((NotFound, LoginRefused)):
-            other.identity()
+    with (
+        closing(_side(kestra, tenant="elsewhere")) as other,
+        pytest.raises((NotFound, LoginRefused)),
+    ):
+        other.identity()
     monkeypatch.setenv("KESTRA_PASSWORD", "Not-The-Password-1")
     with closing(_side(kestra)) as wrong, pytest.raises(LoginRefused):
         wrong.identity()

@@ -123,7 +123,7 @@ def test_an_edit_in_kestra_is_overwritten_and_kept(synced: RealStack) -> None:
 
 
 def test_an_edit_in_kestra_comes_to_git_as_one_commit(synced: RealStack) -> None:
-    (key, text), (gone, _), *_ = sorted(synced.server.flows().items())
+    (_, text), (gone, _), *_ = sorted(synced.server.flows().items())
     names = sorted(synced.server.dashboards())
     synced.server.put_flow(text + "# by hand\n")
     synced.server.apply(

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tasks import snapshots
-from tasks.snapshots import Known
 from tasks.artifacts import GLOBAL, Kind, Part, blob_oid
 from tasks.compare import Base, compare
 from tasks.identity import read_identity
 from tasks.layout import SyncLayout
 from tasks.problems import Code
+from tasks.snapshots import Known
 
 RECORDING = json.loads(
     (Path(__file__).parent / "recordings" / "plugin-git-2.0.11.json").read_text(encoding="utf-8")

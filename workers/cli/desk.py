@@ -93,7 +93,7 @@ def opened(role: Role, *, worker: bool) -> Iterator[Desk]:
     try:
         if chosen.redis_url is not None:
             _expect_redis(chosen.redis_url)
-        with session(worker=False) as runtime, ExitStack() as stack:
+        with session() as runtime, ExitStack() as stack:
             embedded = chosen.redis_url is None
             own = stack.enter_context(_worker(runtime)) if embedded and worker else None
             yield Desk(runtime=runtime, actor=actor, embedded=embedded, worker=own)

@@ -106,7 +106,7 @@ def _runtime() -> Iterator[Runtime]:
     is read, so that its mistakes show here and not in each job."""
     from workers.session import session
 
-    with session(worker=False) as runtime:
+    with session() as runtime:
         _ = runtime.tools.config
         yield runtime
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -56,9 +56,11 @@ def named(
         typer.Option("--dry-run/--no-dry-run", help="Plan only, or write after all."),
     ] = None,
     review: Annotated[
-        Literal["never", "always"] | None,
-        typer.Option("--review", help="Whether a person must approve the plan."),
-    ] = None,
+        bool,
+        typer.Option(
+            "--review", help="A person must approve the plan; what is configured stays, too."
+        ),
+    ] = False,
     allow_empty: Annotated[
         bool | None,
         typer.Option("--allow-empty/--no-allow-empty", help="Follow an empty source."),
@@ -72,13 +74,15 @@ def named(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ask for the sync of that name in the configuration."""
-    given = {"dry_run": dry_run, "review": review, "allow_empty": allow_empty}
-    changed = {field: value for field, value in given.items() if value is not None}
+    given = {"dry_run": dry_run, "allow_empty": allow_empty}
+    changed: dict[str, Any] = {field: one for field, one in given.items() if one is not None}
 
     def task(tools: Any) -> Task:
         planned = {"plan": tools.runs.find(plan).id} if plan else {}
         found: Task = tools.config.sync(name)
-        return found.model_copy(update={**changed, **planned})
+        # Whoever asks may add a review, never take one away.
+        reviewed = {"review": "always"} if review and not found.reviewed else {}
+        return found.model_copy(update={**changed, **planned, **reviewed})
 
     _ask(task, Wish(wait=wait, timeout=timeout, exit_code=exit_code, output=output))
 

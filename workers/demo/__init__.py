@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,7 @@ def _play(screen: Screen, folder: Folder, *, keep: bool) -> int:
     from workers.demo.stage import NotAsTold, Stage
 
     screen.title()
+    begun = time.monotonic()
     with started(screen, folder, flower=keep) as servers:
         stage = Stage.opened(screen, folder, servers)
         try:
@@ -56,7 +58,7 @@ def _play(screen: Screen, folder: Folder, *, keep: bool) -> int:
             return NOT_AS_TOLD
         finally:
             stage.close()
-        farewell(screen, folder, stage.memorable, keep=keep)
+        farewell(screen, folder, stage.memorable, time.monotonic() - begun, keep=keep)
         if keep:
             kept(screen, servers)
     return TOLD

@@ -11,10 +11,12 @@ from workers.demo.screen import Screen
 from workers.demo.servers import Servers, until
 
 
-def farewell(screen: Screen, folder: Folder, memorable: Mapping[str, str], *, keep: bool) -> None:
+def farewell(
+    screen: Screen, folder: Folder, memorable: Mapping[str, str], seconds: float, *, keep: bool
+) -> None:
     """Says what lies in the folder and what to type to look at it."""
     screen.chapter(0, "Look around")
-    screen.says("All runs, texts and decisions of this story are kept. To look at them:")
+    screen.says(f"Told in {seconds:.0f} s. All its runs, texts and decisions are kept:")
     screen.blank()
     screen.commands(
         [
@@ -27,11 +29,9 @@ def farewell(screen: Screen, folder: Folder, memorable: Mapping[str, str], *, ke
     )
     screen.blank()
     if not keep:
-        screen.says(
-            f"The servers are stopped; `{_again()}` keeps them running. When you are "
-            f"done: rm -r {folder.shown}"
-        )
-    screen.says("Your own Kestra and repository: README.md, by configuration alone.")
+        screen.says(f"The servers are stopped; `{_again()}` keeps them running.")
+    screen.says(f"When you are done: rm -r {folder.shown}")
+    screen.says("Your own Kestra and repository, by configuration alone: README.md")
 
 
 def kept(screen: Screen, servers: Servers) -> None:

@@ -136,7 +136,6 @@ class Stage:
         lines and those that begin with one of `without` aside."""
         self.screen.types(command)
         said = "".join(self.robin.git(*shlex.split(one)[1:]) for one in command.split(" && "))
-        self._figure = ""
         lines = [line for line in said.splitlines() if line.strip()]
         self.screen.shows(Text(line) for line in lines if not line.strip().startswith(without))
 

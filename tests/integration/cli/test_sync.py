@@ -250,3 +250,12 @@ def test_two_who_ask_the_same_get_one_run(stack: Stack) -> None:
     assert f"It waits for run {first} (PLANNING), which does the same." in why.stdout
     stack.release("surveyed")
     stack.quiet()
+
+
+def test_whoever_asks_may_add_a_review_and_never_take_one_away(stack: Stack) -> None:
+    _synced(stack)
+    _edited(stack)
+    assert stack.run("sync", "careful", "--review", "never").returncode == 1
+    added = stack.run("sync", "deploy", "--review")
+    assert "WAITING" in added.stdout
+    assert stack.kestra.flows()[NAMESPACE, "one"] == flow(NAMESPACE, "one")

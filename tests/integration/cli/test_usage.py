@@ -59,7 +59,7 @@ def test_every_field_of_a_task_is_an_option_or_given_by_set(
         (("synk",), "No such command 'synk'. Did you mean 'sync'"),
         (("runs", "list", "--foo"), "No such option: --foo"),
         (("runs", "show"), "Missing argument 'RUN'"),
-        (("sync", "deploy", "--review", "maybe"), "never"),
+        (("sync", "tenant", "--review", "maybe"), "maybe"),
         (("sync", "deplay"), "there is no sync deplay; did you mean deploy?"),
         (("sync", "tenant", "--branch", "main"), "--source-of-truth is missing"),
         (("sync", "namespace", "--branch", "b", "--source-of-truth", "git"), "--namespace is mis"),
