@@ -73,11 +73,16 @@ def message(name: str, run: Run, *args: str) -> Signature[Any]:
         options={
             "task_id": job_id,
             "queue": QUEUE,
-            "argsrepr": " ".join((f"run {run.id}", *args)),
+            "argsrepr": readable(run.id, *args),
             "kwargsrepr": "",
             "headers": {"run": run.id},
         },
     )
+
+
+def readable(run_id: str, *args: str) -> str:
+    """The arguments of a job as a person reads them, without the epoch."""
+    return " ".join(("run", run_id, *args))
 
 
 def body(name: str, run: Run) -> Signature[Any]:

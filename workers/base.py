@@ -17,7 +17,7 @@ from celery.exceptions import Ignore, Retry
 from tasks import ending, steps, writes
 from tasks.errors import Cancelled, LeaseLost, Passing, TenantSyncError
 from tasks.guard import Guard
-from tasks.jobs import LANED, PARTED, PHASES, message
+from tasks.jobs import LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
 from tasks.points import reach
 from tasks.run import Phase, Run
@@ -117,9 +117,15 @@ class Job(Task):  # type: ignore[type-arg]
         if phase is Phase.SPLIT and runs.busy_twin(runs.get(run_id)) is not None:
             return None  # the equal run publishes this one when it comes to rest
         claimed = runs.claim(run_id, epoch, phase, redelivered=self._redelivered)
+        if claimed is not None:
+            self.request.update(claimed=claimed.epoch)
         if claimed is None and self._redelivered and runs.get(run_id).state.at_rest:
             self.rest(runs.get(run_id))  # its first delivery died between the end and the answer
         return claimed
+
+    def _epoch(self, epoch: int) -> int:
+        """The epoch in which this start of the job acts: a claim may have raised its message's."""
+        return int(self.request.get("claimed") or epoch)
 
     @property
     def _redelivered(self) -> bool:
@@ -208,14 +214,15 @@ class Job(Task):  # type: ignore[type-arg]
         self.inflight.renew(run.id, self.job_id)
         waits = {"behind": parked.behind, "lane": parked.lane}
         self.update_state(state="PARKED", meta=waits)
-        self.send_event("task-parked", retry=True, retry_policy=None, **waits)
+        told = f"behind run {parked.behind} in {parked.lane}"
+        self.send_event("task-parked", retry=True, retry_policy=None, result=told, **waits)
         reach("parked", run=run.id)
 
     def _as_message(self) -> str:
-        args = list(self.request.args or ())
+        run_id, _, *rest = self.request.args or ()
         again = self.signature_from_request(self.request)
         again.options.update(
-            argsrepr=" ".join(map(str, ["run", *args])), kwargsrepr="", headers={"run": args[0]}
+            argsrepr=readable(run_id, *rest), kwargsrepr="", headers={"run": run_id}
         )
         return json.dumps(dict(again))
 
@@ -230,12 +237,14 @@ class Job(Task):  # type: ignore[type-arg]
         wish = getattr(error, "after", None) or BACKOFF[min(tries, len(BACKOFF) - 1)]
         # Jitter keeps the parts of one run from knocking again all at once.
         countdown = min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility)
-        raise self.retry(countdown=countdown, max_retries=None, exc=error)
+        args = (run_id, self._epoch(epoch), *rest)
+        shown: dict[str, Any] = {"argsrepr": readable(run_id, *rest), "kwargsrepr": ""}
+        raise self.retry(args=args, countdown=countdown, max_retries=None, exc=error, **shown)
 
     def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
         log.error("gives up: %s", why)
         run = self.tools.runs.get(run_id)
-        if run.epoch != epoch:
+        if run.epoch != self._epoch(epoch):
             return "nothing to do"
         result = self._lose(run, rest, why)
         self.inflight.done(run_id, self.job_id)

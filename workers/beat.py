@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from tasks.errors import TenantSyncError
@@ -45,14 +45,18 @@ def ask(runtime: Runtime, name: str, slot: datetime) -> Run:
     return Producer(runtime).ask(task, who=f"schedule {name}", message=message)
 
 
-def run(runtime: Runtime, stop: threading.Event) -> None:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run(runtime: Runtime, stop: threading.Event, clock: Callable[[], datetime] = _now) -> None:
     """Asks all due syncs until `stop` is set. A sync that cannot be asked is logged, and asked
-    again at its next slot."""
-    seen = datetime.now(UTC)
+    again at its next slot. `clock` tells the time, aware."""
+    seen = clock()
     alive = alive_file(runtime.settings.data, f"beat@{socket.gethostname()}")
     while not stop.wait(LOOK):
         touch(alive)
-        moment = datetime.now(UTC)
+        moment = clock()
         try:
             slots = due(runtime, seen, moment)
         except TenantSyncError as error:

@@ -46,7 +46,8 @@ def _ask(self: Job, name: str, value: dict[str, Any]) -> None:
     task = parse(name, _whole(self, name, value))
     by = task.triggered_by
     who = f"execution {by.execution_id}" if by else f"message {self.request.id}"
-    Producer(self.runtime).ask(task, who=who, message=self.request.id)
+    run = Producer(self.runtime).ask(task, who=who, message=self.request.id)
+    self.send_event("task-asked", retry=True, retry_policy=None, result=f"run {run.id}")
     raise Ignore  # the outcome comes when the run comes to rest
 
 

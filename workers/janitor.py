@@ -23,7 +23,8 @@ from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-#: How often the messages of one phase are published again before the run ends FAILED.
+#: How often the messages of a run are published again while it is planned, and again while it is
+#: written, before it ends FAILED.
 REVIVALS = 3
 #: Seconds for which contents that no row names are kept (a day).
 STAGED = 86_400.0

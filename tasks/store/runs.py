@@ -179,7 +179,7 @@ class Runs:
             if run.epoch != epoch or run.state not in CLAIMED_IN[phase]:
                 return None
             if run.phase in BEFORE[phase]:
-                values: dict[str, Any] = {"phase": phase, "revived": 0}
+                values: dict[str, Any] = {"phase": phase}
                 if phase is Phase.SPLIT:
                     values |= {"state": State.PLANNING, "started_at": now()}
             elif run.phase is phase and redelivered:
@@ -200,6 +200,8 @@ class Runs:
             raise ValueError(f"run {run.id}: {run.state} never becomes {to}")
         if to.final:
             values.setdefault("ended_at", now())
+        if to is State.WRITING:
+            values["revived"] = 0  # what was lost while planning does not count any more
         with self._database.write() as db:
             if not _set(db, run, {"state": to, **values}):
                 return None

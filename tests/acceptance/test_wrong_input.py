@@ -25,7 +25,10 @@ SECRETS = (DEFAULT_PASSWORD, "git-token", WRONG_PASSWORD, WRONG_TOKEN)
 TASK = {"sourceOfTruth": "KESTRA", "branch": "main", "kestra": "main", "repository": "main"}
 #: What is wrong with each sync, and what its message has to name.
 SYNCS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
-    "wrong-password": ({"kestra": "wrong-password"}, ("{kestra}", "password")),
+    "wrong-password": (
+        {"kestra": "wrong-password"},
+        ("{kestra}", "login of this server in kestra:"),
+    ),
     "away": ({"kestra": "away"}, ("{away}", "url")),
     "wrong-token": ({"repository": "wrong-token"}, ("{git}", "token")),
     "unknown-host": ({"repository": "unknown-host"}, ("127.0.0.1", "ssh-keyscan", "known_hosts")),
@@ -59,8 +62,13 @@ def world(processes: Stack, ssh: Ssh) -> Iterator[World]:  # noqa: F811
     places = {"kestra": stack.kestra.url, "away": away, "git": stack.git.origin}
     _configure(stack, away, ssh)
     stack.kestra.reset_log()
-    with ThreadPoolExecutor(3) as pool:
-        told = dict(zip(SYNCS, pool.map(lambda name: _told(stack, name), SYNCS), strict=True))
+    asked = [stack.ask(**{**TASK, **given, "dryRun": True}) for given, _ in SYNCS.values()]
+    with ThreadPoolExecutor(len(SYNCS)) as pool:
+        done = list(pool.map(lambda name: stack.run("sync", name), SYNCS))
+    told = {
+        name: Told(one.returncode, one.stdout + one.stderr, stack.outcome(message))
+        for name, one, message in zip(SYNCS, done, asked, strict=True)
+    }
     yield World(stack, told, places)
 
 
@@ -83,12 +91,6 @@ def _configure(stack: Stack, away: str, server: Ssh) -> None:
     }
     config["syncs"] = {name: {**TASK, **given} for name, (given, _) in SYNCS.items()}
     stack.config.write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def _told(stack: Stack, name: str) -> Told:
-    done = stack.run("sync", name)
-    outcome = stack.outcome(stack.ask(**{**TASK, **SYNCS[name][0], "dryRun": True}))
-    return Told(done.returncode, done.stdout + done.stderr, outcome)
 
 
 @pytest.mark.parametrize("name", SYNCS)

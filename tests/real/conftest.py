@@ -6,15 +6,13 @@ so they refuse a tenant that is not empty when they begin.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.real.alone import alone
 from tests.real.server import RealServer
 from tests.real.stack import RealStack
 
@@ -53,7 +51,7 @@ def processes(given: RealServer, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def kestra(given: RealServer) -> Iterator[RealServer]:
     """The server with an empty tenant, which no other process of these tests touches meanwhile."""
-    with _alone(given.url):
+    with alone(given.url):
         if not given.is_empty():
             pytest.fail(
                 f"tenant main of {given.url} is not empty, and these tests would delete what it "
@@ -76,18 +74,3 @@ def stack(processes: RealStack, kestra: RealServer) -> Iterator[RealStack]:
         kestra.remember(
             {path.strip().split("/")[0] for path in paths.split("\0")} - {"", "_global"}
         )
-
-
-class _alone:
-    """Holds a lock of this machine for one server."""
-
-    def __init__(self, url: str) -> None:
-        name = hashlib.sha256(url.encode()).hexdigest()[:16]
-        self._path = Path(tempfile.gettempdir()) / f"tenantsync-tests-{name}.lock"
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("wb")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sandbox.settings import Settings
+from tasks.store.contents import Contents
 from tests.real.proxy import Proxy
 from tests.real.server import RealServer
 from tests.stack import FIFTH, Stack
@@ -41,11 +42,9 @@ class RealStack(Stack):
 
     def before(self, run_id: str) -> dict[tuple[str, str], str]:
         """What a run overwrote or deleted, as it was kept: (namespace, name) → text."""
+        contents = Contents(str(self.folder / "data" / "contents"))
         return {
-            (one["namespace"], one["name"]): self._content(one["beforeContent"]).decode()
+            (one["namespace"], one["name"]): contents.get(one["beforeContent"]).decode()
             for one in self.plan(run_id)["changes"]
             if one.get("beforeContent")
         }
-
-    def _content(self, name: str) -> bytes:
-        return (self.folder / "data" / "contents" / name[:2] / name).read_bytes()

@@ -135,6 +135,64 @@ def test_a_file_in_the_place_of_a_folder_is_named_and_all_else_lands(stack: Real
     assert stack.kestra.files() == {(NS, "/good"): b"5", (NS, "/x2/w"): b"3"}
 
 
+def test_flows_whose_names_collide_in_the_servers_export_are_read_all_the_same(
+    stack: RealStack,
+) -> None:
+    flows = [flow("col-a", "x"), flow("col", "a-x"), flow("col", "other")]
+    stack.push({f"col{n}/flows/{n}.yaml": flow(f"col{n}", str(n)) for n in range(2)})
+    stack.kestra.seed(flows=flows)
+    stack.proxy.reset_log()
+    outcome = stack.export(whenMissingInSource="KEEP")
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    failed = [str(call) for call in stack.proxy.log() if call.status >= 500]
+    assert failed == ["GET /main/flows/export/by-query"]
+    tree = stack.tree()
+    assert tree["col-a/flows/x.yaml"] == flows[0].encode()
+    assert tree["col/flows/a-x.yaml"] == flows[1].encode()
+    assert tree["col/flows/other.yaml"] == flows[2].encode()
+
+
+def test_a_namespace_of_files_alone_is_known_once_it_was_in_git(stack: RealStack) -> None:
+    stack.push(
+        {
+            f"{NS}/flows/one.yaml": flow(NS, "one"),
+            "files.only/files/a.txt": b"a\n",
+            "files.only/files/b/c.txt": b"c\n",
+        }
+    )
+    stack.kestra.remember(["files.only"])
+    assert stack.reconcile()["state"] == "APPLIED"
+    assert set(stack.kestra.files()) == {("files.only", "/a.txt"), ("files.only", "/b/c.txt")}
+    stack.server.write_file("files.only", "/a.txt", b"by hand\n")
+    outcome = stack.export()
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    assert stack.tree()["files.only/files/a.txt"] == b"by hand\n"
+    stack.push({"files.only/files/a.txt": None, "files.only/files/b/c.txt": None})
+    assert stack.reconcile()["state"] == "APPLIED"
+    assert stack.kestra.files() == {}
+
+
+def test_one_namespace_is_synced_both_ways_and_no_other_is_touched(stack: RealStack) -> None:
+    stack.kestra.seed(
+        flows=[flow(NS, "one"), flow(f"{NS}.child", "two"), flow("company.team2", "three")],
+        files=[{"namespace": NS, "path": "/q.sql", "text": "select 1;\n"}],
+    )
+    task = {"job": "namespace_sync", "namespace": NS}
+    assert stack.export(**task)["state"] == "APPLIED"
+    assert set(stack.tree()) == {f"{NS}/flows/one.yaml", f"{NS}/files/q.sql"}
+    stack.push({f"{NS}/flows/one.yaml": None, f"{NS}/flows/new.yaml": flow(NS, "new")})
+    outcome = stack.reconcile(**task)
+    assert outcome["state"] == "APPLIED", outcome["problems"]
+    assert set(stack.kestra.flows()) == {
+        (NS, "new"),
+        (f"{NS}.child", "two"),
+        ("company.team2", "three"),
+    }
+    stack.proxy.reset_log()
+    assert stack.reconcile(**task)["state"] == "UNCHANGED"
+    assert len(stack.proxy.log()) <= 6, [str(call) for call in stack.proxy.log()]
+
+
 def test_dashboards_are_created_changed_and_deleted(stack: RealStack) -> None:
     names = [f"board-{n}" for n in range(4)]
     files = {f"_global/dashboards/{name}.yaml": dashboard(name) for name in names}

@@ -97,7 +97,10 @@ def _repository(subject: str, check: Check, syncs: dict[str, Task]) -> list[Find
 
 def _no_branch(subject: str, name: str, task: Task, check: Check) -> Finding:
     if task.source_of_truth is Side.GIT:
-        text = f"sync {name}: branch {task.branch} is not there; push it, or name another"
+        text = (
+            f"sync {name}: branch {task.branch} is not there; push it, name another, or bring the "
+            f"tenant there: tenantsync sync tenant --source-of-truth KESTRA --branch {task.branch}"
+        )
         return broken(subject, text)
     start = task.base_branch or check.default_branch
     if task.base_branch and task.base_branch not in check.branches:

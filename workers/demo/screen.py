@@ -87,7 +87,7 @@ class Screen:
         parts = text.wrap(self._console, self.width - 4 - _FIGURE)
         for number, part in enumerate(parts):
             part.rstrip()
-            head = Text("  ✓ ", style="green") if number == 0 else Text("    ")
+            head = Text("  ✓ " if number == 0 else "    ", style="green")
             line = head.append_text(part)
             if figure and number == len(parts) - 1:
                 line.pad_right(max(0, self.width - _FIGURE - line.cell_len))
