@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tasks.artifacts import Part, Snapshot, blob_oid
+from tasks.artifacts import Kind, Part, Snapshot, blob_oid
 from tasks.errors import Passing, Unreachable
 from tasks.guard import Guard
 from tasks.layout import SyncLayout
@@ -19,7 +19,7 @@ from tasks.repo.side import RepoSide
 from tasks.repo.tree import TreeEntry
 from tasks.requests import OnStale
 from tasks.run import Run
-from tasks.sides import View, blobs_of, git_view, without_ignored
+from tasks.sides import View, blobs_of, git_view, without_ignored, without_own_ignored
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
 from tasks.survey import placed
@@ -50,7 +50,7 @@ def commit_plan(
             return _every(changes, How.STALE, f"branch {run.task.branch} was deleted", ())
         if tip is not None and tip != run.base_commit:
             tip = repo.fetch(run.id, run.task.branch)
-            found = _found(run, repo, tip, changes, contents)
+            found = found_commit(run, repo, tip, changes, contents)
             if found is not None:
                 return found
             problems = check_history(repo, run.target, tip, bases) if run.target else ()
@@ -66,7 +66,7 @@ def commit_plan(
     )
 
 
-def _found(
+def found_commit(
     run: Run, repo: RepoSide, tip: str, changes: Sequence[Change], contents: Contents
 ) -> Written | None:
     """What landed when a commit of this very run is in the branch already: what it changed."""
@@ -174,33 +174,39 @@ def _verdicts(
     base: str | None,
     repo: RepoSide,
 ) -> dict[Change, Verdict]:
-    sources = dict(held)
-    targets = _targets(run, changes, sources, base, repo)
-    return {
-        change: look(change, sources[change.part].snapshot, targets[change.part])
-        for change in changes
-    }
-
-
-def _targets(
-    run: Run,
-    changes: Sequence[Change],
-    sources: dict[Part, View],
-    base: str | None,
-    repo: RepoSide,
-) -> Mapping[Part, Snapshot]:
-    """What Git holds of each part at the commit that is built on."""
     if base == run.base_commit or base is None:
-        planned = snapshots_as_planned(changes, source=False)
-        return {part: planned.get(part, Snapshot()) for part in sources}
+        return _verdicts_as_planned(changes, held)
     layout = SyncLayout(run.task.git_directory)
     found = placed(layout, repo.listing(base, run.task.git_directory))
-    targets = {}
-    for part, source in list(sources.items()):
-        view = git_view(part, layout.folder(part), found.get(part, ()), source, blobs_of(repo, run))
-        sources[part], view = without_ignored(source, view)
-        targets[part] = view.snapshot
-    return targets
+    verdicts: dict[Change, Verdict] = {}
+    for part, seen in held.items():
+        files = found.get(part, ())
+        source = seen
+        target = git_view(part, layout.folder(part), files, source, blobs_of(repo, run))
+        if part.kind is Kind.FILE:
+            source, target = without_ignored(source, target)
+        taken = {path for path, _, _ in files}
+        for change in changes:
+            if change.part == part:
+                verdicts[change] = look(change, source.snapshot, target.snapshot, taken)
+    return verdicts
+
+
+def _verdicts_as_planned(
+    changes: Sequence[Change], held: Mapping[Part, View]
+) -> dict[Change, Verdict]:
+    """Git has not moved since the plan, so only Kestra is looked at."""
+    planned = snapshots_as_planned(changes, source=False)
+    sources = {
+        part: without_own_ignored(view, [one.name for one in changes if one.part == part])
+        if part.kind is Kind.FILE
+        else view
+        for part, view in held.items()
+    }
+    return {
+        change: look(change, sources[change.part].snapshot, planned.get(change.part, Snapshot()))
+        for change in changes
+    }
 
 
 def _file(change: Change, contents: Contents) -> FileChange:

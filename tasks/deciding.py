@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.artifacts import Kind, Part
+from tasks.artifacts import GLOBAL, Kind, Part
 from tasks.gathering import assemble
 from tasks.outcome import State
 from tasks.partplan import PartPlan, unchanged, unread
@@ -42,6 +42,10 @@ def assemble_plan(tools: Toolbox, run: Run) -> Plan:
     """The plan of all parts, from what their jobs stored."""
     counts = {Part(n, Kind(k)): count for n, k, count in run.facts.get("equal", [])}
     parts = [_part_plan(tools, row, counts.get(row.part, 0)) for row in tools.parts.of(run.id)]
+    if nameless := run.facts.get("nameless"):
+        # What such a text is called is unknown, so nothing that seems to be missing is.
+        why = f"{nameless} texts of Kestra tell no id; mend them, nothing is deleted until then"
+        parts.append(unread(Part(GLOBAL, Kind.FLOW), why))
     return assemble(
         run.task,
         run.id,
@@ -71,7 +75,7 @@ def waiting_twin(tools: Toolbox, run: Run, plan: Plan, digest: str) -> Run | Non
 
 def supersede_older(tools: Toolbox, run: Run) -> tuple[Run, ...]:
     """Ends the waiting runs of the same sync that this newer plan replaces."""
-    if run.state in _LEAVE_WAITING:
+    if run.state in _LEAVE_WAITING or run.task.dry_run:
         return ()
     old = [other for other in tools.runs.waiting_plans(run) if other.seq < run.seq]
     return tuple(tools.runs.get(other.id) for other in old if tools.runs.supersede(other, run))

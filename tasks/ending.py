@@ -70,8 +70,13 @@ def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
     tools.repository(run.task.repository).release(run.id)
 
 
-def lost(tools: Toolbox, run: Run, job: str, rest: Sequence[str], why: str) -> str:
-    """The error record of a job that failed for good: a part unread, or changes not landed."""
+def lost(
+    tools: Toolbox, run: Run, job: str, rest: Sequence[str], why: str, *, sent: bool = True
+) -> str:
+    """The error record of a job that failed for good: a part unread, or changes not landed.
+
+    `sent`: it may have sent a write, so that the target tells what landed.
+    """
     if job == "tenantsync.plan":
         part = Part(rest[0], Kind(rest[1]))
         result = tools.contents.put(unread(part, why).to_json().encode())
@@ -80,26 +85,25 @@ def lost(tools: Toolbox, run: Run, job: str, rest: Sequence[str], why: str) -> s
     row = write_row(tools, run, job, rest)
     if row is None or row.result is not None:
         return "done before"
-    return _lost_write(tools, run, row, why)
+    return _lost_write(tools, run, row, why, How.UNKNOWN if sent else How.FAILED)
 
 
-def _lost_write(tools: Toolbox, run: Run, row: WriteRow, why: str) -> str:
-    # It may have written before it died: the target is read before anybody says that it did not.
-    ended = tuple(Ended(change=one, how=How.UNKNOWN, message=why) for one in changes_of(tools, row))
+def _lost_write(tools: Toolbox, run: Run, row: WriteRow, why: str, how: How = How.UNKNOWN) -> str:
+    ended = tuple(Ended(change=one, how=how, message=why) for one in changes_of(tools, row))
     return store(tools, run, row, Written(ended=ended))
 
 
-def fail(tools: Toolbox, run_id: str, epoch: int, why: str, *, sent: bool = True) -> Run | None:
+def fail(tools: Toolbox, run_id: str, epoch: int, why: str) -> Run | None:
     """Ends a run that cannot go on. None when there is nothing to end.
 
-    `sent`: a write job of it may have written, so that the target has to be read before the run
-    says what landed: it is UNKNOWN until then.
+    Where its writers were published, one of them may have written, so the target has to be read
+    before the run says what landed: it is UNKNOWN until then.
     """
     run = tools.runs.get(run_id)
     if run.epoch != epoch or run.state.at_rest or run.state is State.UNKNOWN:
         return None
     problem = Problem(code=Code.FAILED, where=f"run {run.id}", message=why)
-    if run.state is not State.WRITING or not sent:
+    if run.state is not State.WRITING or not run.facts.get("published"):
         problems = [one.to_dict() for one in (*run.problems, problem)]
         return tools.runs.move(run, State.FAILED, problems=problems)
     tools.runs.add_problem(run.id, problem)

@@ -14,8 +14,9 @@
     │   ├── Busy             429, 5xx: the server is there but does not serve now
     │   └── MirrorCorrupt    the local mirror is broken: rebuilt from the remote, then once more
     ├── Doubtful             an answer that cannot be trusted (short page, damaged archive)
-    └── LeaseLost            the lane now belongs to another run; this job starts no further write
-        └── Cancelled        a person has ended the run; this job starts no further write
+    ├── LeaseLost            the lane now belongs to another run; this job starts no further write
+    │   └── Cancelled        a person has ended the run; this job starts no further write
+    └── Overtaken            another delivery of this job took its place; it does nothing more
 
 Each class takes one message, so that it survives pickling between processes.
 """
@@ -92,6 +93,10 @@ class Doubtful(TenantSyncError):
 
 class LeaseLost(TenantSyncError):
     """The lane now belongs to another run."""
+
+
+class Overtaken(TenantSyncError):
+    """Another delivery of this job, or a person, has moved the run meanwhile."""
 
 
 class Cancelled(LeaseLost):

@@ -173,10 +173,9 @@ def deletions(self: Job, run: Run) -> str:
 def finish(self: Job, run: Run) -> str:
     """The outcome, the base and the follower of a run that has written."""
     ended = steps.finish(self.tools, run)
-    self.rest(ended.run)
-    if ended.follower is not None:
-        self.publish(ended.follower, [message("tenantsync.split", ended.follower)], None)
-    return ended.run.state
+    reach("finished", run=run.id)
+    self.rest(ended)  # which starts the follower as well
+    return ended.state
 
 
 @job("tenantsync.broken")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from tasks.artifacts import Entry, Part, Snapshot
@@ -10,6 +10,7 @@ from tasks.compare import is_withheld
 from tasks.plan import Change
 from tasks.problems import Problem
 from tasks.record import Record
+from tasks.requests import Side
 
 
 class Verdict(StrEnum):
@@ -23,10 +24,14 @@ class Verdict(StrEnum):
     STALE = "STALE"
 
 
-def look(change: Change, source: Snapshot, target: Snapshot) -> Verdict:
+def look(
+    change: Change, source: Snapshot, target: Snapshot, taken: Collection[str] = ()
+) -> Verdict:
     """Rule 2: target = after → landed; source = after and target = before → write; else stale.
 
-    A name that is withheld now (two files with one id, a draft, ignored) has moved.
+    A name that is withheld now (two files with one id, a draft, ignored) has moved. In Git the
+    place counts as well: a file that was renamed, and a new path that another file has `taken`
+    meanwhile, have moved.
     """
     if is_withheld(change.name, source.withheld | target.withheld):
         return Verdict.STALE
@@ -34,7 +39,14 @@ def look(change: Change, source: Snapshot, target: Snapshot) -> Verdict:
     if target_now == change.after:
         return Verdict.LANDED
     as_planned = source_now == change.after and target_now == change.before
-    return Verdict.WRITE if as_planned else Verdict.STALE
+    return Verdict.WRITE if as_planned and _in_place(change, target, taken) else Verdict.STALE
+
+
+def _in_place(change: Change, target: Snapshot, taken: Collection[str]) -> bool:
+    if change.target is Side.KESTRA:
+        return True
+    entry = target.entries.get(change.name)
+    return entry.path == change.path if entry is not None else change.path not in taken
 
 
 def _digest(snapshot: Snapshot, name: str) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tasks.artifacts import Part, Snapshot
+from tasks.committing import found_commit
 from tasks.ending import columns_of, end_of, settle
+from tasks.finishing import End
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
 from tasks.plan import Change
@@ -27,13 +29,19 @@ def settle_unknown(tools: Toolbox, run: Run) -> Run | None:
     end = end_of(tools, run, settled)
     moved = tools.runs.move(
         run,
-        end.state if end.state in _ENDS else State.FAILED,
+        _state(end),
         **columns_of(tools, run, end),
     )
     if moved is not None:
         _note_landed(tools, moved, settled)
         settle(tools, moved, end.commit)
     return moved
+
+
+def _state(end: End) -> State:
+    if end.state in _ENDS:
+        return end.state
+    return State.PARTIAL if end.counts.landed else State.FAILED
 
 
 def _settled(tools: Toolbox, run: Run, result: Written) -> Written:
@@ -51,15 +59,18 @@ def _settled(tools: Toolbox, run: Run, result: Written) -> Written:
 def _in_git(tools: Toolbox, run: Run, result: Written) -> Written:
     """The run's own commit is in the branch or it is not."""
     repo = tools.repository(run.task.repository)
-    tip = repo.fetch(run.id, run.task.branch)
-    commit = repo.run_commit(run.base_commit, tip, run.id)
-    how = How.LANDED if commit is not None else How.FAILED
+    changes = [one.change for one in result.ended]
+    found = None
+    if repo.tip(run.task.branch).oid is not None:
+        tip = repo.fetch(run.id, run.task.branch)
+        found = found_commit(run, repo, tip, changes, tools.contents)
+    if found is not None:
+        return found
     ended = tuple(
-        one.model_copy(update={"how": how}) if one.how is How.UNKNOWN else one
+        one.model_copy(update={"how": How.FAILED}) if one.how is How.UNKNOWN else one
         for one in result.ended
     )
-    url = repo.commit_url(commit) if commit is not None else None
-    return Written(ended=ended, commit=commit, commit_url=url)
+    return result.model_copy(update={"ended": ended, "commit": None, "commit_url": None})
 
 
 def _in_kestra(one: Ended, now: Mapping[Part, Snapshot]) -> Ended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -104,6 +104,16 @@ def without_ignored(kestra: View, git: View) -> tuple[View, View]:
     names = {*kestra.snapshot.entries, *git.snapshot.entries}
     hidden = frozenset(name for name in names if ignore.hides(name))
     return _hide(kestra, hidden), _hide(git, hidden)
+
+
+def without_own_ignored(view: View, names: Iterable[str]) -> View:
+    """A view of files without those of its names, and of `names`, that its own ignore file hides:
+    for a look at one side while the other has not moved."""
+    if IGNORE_FILE not in view.snapshot.entries:
+        return view
+    ignore = Ignore.of(view.read([IGNORE_FILE])[IGNORE_FILE])
+    shown = {*view.snapshot.entries, *names}
+    return _hide(view, frozenset(name for name in shown if ignore.hides(name)))
 
 
 def _hide(view: View, hidden: frozenset[str]) -> View:

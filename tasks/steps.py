@@ -19,13 +19,23 @@ from tasks.compare import is_withheld
 from tasks.deciding import assemble_plan, next_state, supersede_older, waiting_twin
 from tasks.details import with_details
 from tasks.ending import columns_of, end_of, follow, settle
-from tasks.errors import Cancelled, Doubtful, LeaseLost, LoginRefused, Unsafe, Unsupported
+from tasks.errors import (
+    Cancelled,
+    Doubtful,
+    LeaseLost,
+    LoginRefused,
+    Overtaken,
+    Passing,
+    Refused,
+    Unsafe,
+    Unsupported,
+)
 from tasks.guard import Guard, Stoppable
 from tasks.kestra.side import Server
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
 from tasks.partplan import PartPlan, unread
-from tasks.plan import Change, plan_digest
+from tasks.plan import Action, Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
 from tasks.problems import Code, Problem
@@ -63,7 +73,7 @@ class Split:
 def split(tools: Toolbox, run: Run) -> Split:
     """Pins both sides and surveys them in bulk, once per run."""
     if run.cancelled_by is not None:
-        return Split(ended=tools.runs.move(run, State.CANCELLED) or tools.runs.get(run.id))
+        return Split(ended=_moved(tools.runs.move(run, State.CANCELLED)))
     rows = tools.parts.of(run.id)
     if not rows:
         kestra, repo = _sides(tools, run.task)
@@ -81,19 +91,23 @@ def _record(tools: Toolbox, run: Run, read: survey.Survey) -> list[PartRow]:
     pinned = read.pinned
     facts = {
         "server": asdict(pinned.server),
+        "nameless": read.nameless,
         "equal": [[part.namespace, part.kind, count] for part, count in read.equal.items()],
     }
-    tools.runs.set(
+    rows = [_row(run, part, PartState.SURVEYED, name) for part, name in read.open.items()]
+    rows += [_row(run, part, PartState.EQUAL, None) for part in read.equal]
+    recorded = tools.parts.survey(
         run,
+        rows,
+        moved_at=now(),
         target=pinned.target.to_dict(),
         base_commit=pinned.commit,
         new_branch=pinned.new_branch,
         facts=facts,
         problems=[problem.to_dict() for problem in read.problems],
     )
-    rows = [_row(run, part, PartState.SURVEYED, name) for part, name in read.open.items()]
-    rows += [_row(run, part, PartState.EQUAL, None) for part in read.equal]
-    tools.parts.survey(rows)
+    if not recorded:
+        raise Overtaken(f"run {run.id}: another delivery has surveyed it")
     return rows
 
 
@@ -180,9 +194,9 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     if twin is not None:
         tools.runs.join(run, twin)
         ended = tools.runs.move(run, State.SUPERSEDED, followed_by=twin.id, **columns)
-        return Decided(run=ended or tools.runs.get(run.id), twin=tools.runs.get(twin.id))
+        return Decided(run=_moved(ended), twin=tools.runs.get(twin.id))
     state = State.CANCELLED if tools.runs.is_cancelled(run.id) else next_state(run, plan)
-    moved = tools.runs.move(run, state, **columns) or tools.runs.get(run.id)
+    moved = _moved(tools.runs.move(run, state, **columns))
     if moved.state is State.UNCHANGED and not run.task.dry_run:
         settle(tools, moved, moved.base_commit)
     return Decided(run=moved, superseded=supersede_older(tools, moved))
@@ -194,25 +208,37 @@ def gather(tools: Toolbox, run: Run) -> Decided:
 def begin(tools: Toolbox, run: Run) -> Run:
     """Resolves the identities again before anything is written, with the protection of now.
 
-    A plan that was made for another server or repository than the names mean now is REFUSED.
+    A plan that was made for another tenant or repository than the names mean now is REFUSED.
     """
-    kestra, repo = _sides(tools, run.task)
-    server = kestra.identity(prove=False)
-    target = target_of(run)
-    if (server.uuid, repo.remote) != (target.server, target.remote):
-        message = (
-            f"the plan is for server {target.server} and {target.remote}; the configuration now "
-            f"leads to server {server.uuid} and {repo.remote}; make a new plan"
-        )
-        return _refused(
-            tools,
-            run,
-            [Problem(code=Code.REFUSED, where=f"run {run.id}", message=message, fatal=True)],
-        )
+    server = tools.kestra(run.task.kestra).identity(prove=False)
+    wrong = _elsewhere(tools, run, server)
+    if wrong is not None and not run.facts.get("published"):
+        return _refused(tools, run, [wrong])
     protected = protected_namespaces(run)
-    now_protected = (*protected, server.system_namespace) if protected else ()
-    facts = {**run.facts, "protected": sorted(set(now_protected))}
-    return tools.runs.set(run, facts=facts) or tools.runs.get(run.id)
+    of_now = (*protected, server.system_namespace) if protected else ()
+    facts = {**run.facts, "protected": sorted(set(of_now)), "published": True}
+    return _moved(tools.runs.set(run, facts=facts))
+
+
+def _elsewhere(tools: Toolbox, run: Run, server: Server) -> Problem | None:
+    """The problem of names that no longer mean what the plan was made for."""
+    target, repo = target_of(run), tools.repository(run.task.repository)
+    tenant = tools.kestra(run.task.kestra).connection.tenant
+    if (server.uuid, tenant, repo.remote) == (target.server, target.tenant, target.remote):
+        return None
+    message = (
+        f"the plan is for tenant {target.tenant} of server {target.server} and {target.remote}; "
+        f"the configuration now leads to tenant {tenant} of server {server.uuid} and "
+        f"{repo.remote}; make a new plan"
+    )
+    return Problem(code=Code.REFUSED, where=f"run {run.id}", message=message, fatal=True)
+
+
+def _check_place(tools: Toolbox, run: Run) -> None:
+    """Before a job writes, however long it was parked: the names still mean the plan's sides."""
+    wrong = _elsewhere(tools, run, tools.kestra(run.task.kestra).identity(prove=False))
+    if wrong is not None:
+        raise Refused(wrong.message)
 
 
 def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
@@ -221,8 +247,11 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
     if row is None or row.result is not None:
         return "done before"
     changes = changes_of(tools, row)
+    _check_place(tools, run)
     kestra, repo = _sides(tools, run.task)
-    held = kestra_now(kestra, {change.part for change in changes})
+    kept = _protected_now(run, changes)
+    todo = [change for change in changes if change not in kept]
+    held = kestra_now(kestra, {change.part for change in todo})
     wording = commit_wording(
         run,
         plan_of(tools, run),
@@ -233,7 +262,7 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
     try:
         written = committing.commit_plan(
             run,
-            changes,
+            todo,
             held,
             wording,
             repo=repo,
@@ -242,8 +271,8 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
             guard=_stoppable(tools, run, guard),
         )
     except Cancelled as error:
-        written = _held(changes, error.message)
-    return store(tools, run, row, written)
+        written = _held(todo, error.message)
+    return store(tools, run, row, _with_held(written, kept))
 
 
 def _stoppable(tools: Toolbox, run: Run, guard: Guard) -> Guard:
@@ -263,25 +292,37 @@ def write(tools: Toolbox, run: Run, namespace: str, phase: WritePhase, guard: Gu
     if row is None or row.result is not None:
         return "done before"
     changes = changes_of(tools, row)
+    _check_place(tools, run)
     held = _held_deletions(tools, run, changes) if phase is WritePhase.DELETE else {}
     todo = [change for change in changes if change not in held]
+    written = _write(tools, run, todo, guard) if todo else Written()
+    reach("read-back", run=run.id, namespace=namespace)
+    return store(tools, run, row, _with_held(written, held))
+
+
+def _write(tools: Toolbox, run: Run, changes: Sequence[Change], guard: Guard) -> Written:
     kestra, repo = _sides(tools, run.task)
-    written = Written()
-    if todo:
+    namespace = changes[0].namespace
+    try:
         written = writing.write_namespace(
             run,
-            todo,
+            changes,
             kestra=kestra,
             repo=repo,
             bases=tools.bases,
             contents=tools.contents,
             guard=_stoppable(tools, run, guard),
         )
+    except (LeaseLost, Passing):
         _check_late(tools, run, namespace, guard)
+        raise
+    _check_late(tools, run, namespace, guard)
+    return written
+
+
+def _with_held(written: Written, held: Mapping[Change, str]) -> Written:
     kept = tuple(Ended(change=one, how=How.HELD, message=why) for one, why in held.items())
-    written = written.model_copy(update={"ended": (*written.ended, *kept)})
-    reach("read-back", run=run.id, namespace=namespace)
-    return store(tools, run, row, written)
+    return written.model_copy(update={"ended": (*written.ended, *kept)})
 
 
 def _check_late(tools: Toolbox, run: Run, namespace: str, guard: Guard) -> None:
@@ -294,6 +335,16 @@ def _check_late(tools: Toolbox, run: Run, namespace: str, guard: Guard) -> None:
     raise LeaseLost(f"{namespace}: {message}")
 
 
+def _protected_now(run: Run, changes: Sequence[Change]) -> dict[Change, str]:
+    """Deletions in namespaces that are protected by now, whatever was so at the plan."""
+    protected = run.facts.get("protected", [])
+    return {
+        change: f"held back: {change.namespace} is protected now"
+        for change in changes
+        if change.action is Action.DELETE and is_protected(change.namespace, protected)
+    }
+
+
 def _held_deletions(tools: Toolbox, run: Run, changes: Sequence[Change]) -> Mapping[Change, str]:
     """Deletions that must not be sent: of a move whose other half did not land, or all of them
     when something is stale and `onStale` is FAIL."""
@@ -301,13 +352,7 @@ def _held_deletions(tools: Toolbox, run: Run, changes: Sequence[Change]) -> Mapp
     if run.task.on_stale == "FAIL" and any(one.how is How.STALE for one in done):
         return dict.fromkeys(changes, "held back: the run has stale changes (onStale: FAIL)")
     landed = {str(one.change.key) for one in done if one.how is How.LANDED}
-    protected = run.facts.get("protected", [])
-    held = {
-        change: f"held back: {change.namespace} is protected now"
-        for change in changes
-        if is_protected(change.namespace, protected)
-    }
-    return held | {
+    return _protected_now(run, changes) | {
         change: f"held back: {change.moved_to}, to which it moves, did not land"
         for change in changes
         if change.moved_to is not None and change.moved_to not in landed
@@ -317,15 +362,7 @@ def _held_deletions(tools: Toolbox, run: Run, changes: Sequence[Change]) -> Mapp
 # -- finish -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A run at its end, and the one that follows it."""
-
-    run: Run
-    follower: Run | None = None
-
-
-def finish(tools: Toolbox, run: Run) -> Finished:
+def finish(tools: Toolbox, run: Run) -> Run:
     """The outcome of a run that has written, its base, and a follower for what was stale."""
     end = end_of(tools, run)
     follower = follow(tools, run, end) if end.counts.stale else None
@@ -335,14 +372,19 @@ def finish(tools: Toolbox, run: Run) -> Finished:
         followed_by=follower.id if follower else None,
         **columns_of(tools, run, end),
     )
-    ended = moved or tools.runs.get(run.id)
-    if moved is not None:
-        commit_id = end.commit or (run.base_commit if end.state is State.APPLIED else None)
-        settle(tools, ended, commit_id)
-    return Finished(run=ended, follower=follower)
+    ended = _moved(moved)
+    settle(tools, ended, end.commit or (run.base_commit if end.state is State.APPLIED else None))
+    return ended
 
 
 # -- shared -------------------------------------------------------------------------------------
+
+
+def _moved(run: Run | None) -> Run:
+    """The run after a move; Overtaken when somebody else moved it first."""
+    if run is None:
+        raise Overtaken("the run was moved by another delivery or by a person")
+    return run
 
 
 def _sides(tools: Toolbox, task: Task) -> tuple[Any, Any]:
@@ -351,7 +393,7 @@ def _sides(tools: Toolbox, task: Task) -> tuple[Any, Any]:
 
 def _refused(tools: Toolbox, run: Run, problems: Sequence[Problem]) -> Run:
     rows = [problem.to_dict() for problem in problems]
-    return tools.runs.move(run, State.REFUSED, problems=rows) or tools.runs.get(run.id)
+    return _moved(tools.runs.move(run, State.REFUSED, problems=rows))
 
 
 def _held(changes: Sequence[Change], why: str) -> Written:

@@ -52,6 +52,8 @@ class Survey:
     equal: Mapping[Part, int] = field(default_factory=dict)
     #: Kinds that this server does not offer, texts that tell no identity.
     problems: tuple[Problem, ...] = ()
+    #: How many flows tell no identity, so that they cannot be missed by name.
+    nameless: int = 0
 
 
 def survey(
@@ -108,7 +110,13 @@ def _survey(
         if not task.dry_run:
             pair = scope(pinned.target)
             bases.seen_equal(pair, part, result.base, proven, result.hidden)
-    return Survey(pinned=pinned, open=open_, equal=equal, problems=found.problems)
+    return Survey(
+        pinned=pinned,
+        open=open_,
+        equal=equal,
+        problems=found.problems,
+        nameless=found.nameless,
+    )
 
 
 def _start(
@@ -241,6 +249,7 @@ class _Found:
     unread: frozenset[Part]
     unsupported: frozenset[Kind]
     problems: tuple[Problem, ...]
+    nameless: int
 
 
 class _Asked:
@@ -273,6 +282,7 @@ class _Asked:
             unread=unread,
             unsupported=unsupported,
             problems=(*flows.problems, *problems),
+            nameless=len(flows.problems),
         )
 
     def _read_dashboards(

@@ -18,7 +18,14 @@ from tasks.problems import Problem
 from tasks.repo.side import RepoSide
 from tasks.requests import OnStale
 from tasks.run import Run
-from tasks.sides import View, blobs_of, git_view, kestra_now, without_ignored
+from tasks.sides import (
+    View,
+    blobs_of,
+    git_view,
+    kestra_now,
+    without_ignored,
+    without_own_ignored,
+)
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
 from tasks.survey import placed_now
@@ -49,7 +56,8 @@ def write_namespace(
         tip = repo.fetch(run.id, run.task.branch)
         problems = check_history(repo, run.target, tip, bases)
     if problems:
-        return _all(changes, How.STALE, problems[0].message)
+        stale = _all(changes, How.STALE, problems[0].message)
+        return stale.model_copy(update={"problems": problems})
     sources, targets = _both(run, changes, views, repo, tip)
     verdicts = [look(one, sources[one.part], targets[one.part]) for one in changes]
     return _write(run, changes, verdicts, kestra, contents, guard)
@@ -68,7 +76,7 @@ def _both(
         empty = Snapshot()
         return (
             {part: planned.get(part, empty) for part in views},
-            {part: view.snapshot for part, view in views.items()},
+            {part: _shown(part, view, changes).snapshot for part, view in views.items()},
         )
     layout = SyncLayout(run.task.git_directory)
     sources, targets = {}, {}
@@ -78,6 +86,12 @@ def _both(
         target, source = without_ignored(view, git)
         sources[part], targets[part] = source.snapshot, target.snapshot
     return sources, targets
+
+
+def _shown(part: Part, view: View, changes: Sequence[Change]) -> View:
+    if part.kind is not Kind.FILE:
+        return view
+    return without_own_ignored(view, [one.name for one in changes if one.part == part])
 
 
 def _write(

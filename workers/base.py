@@ -15,7 +15,7 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, Retry
 
 from tasks import ending, steps, writes
-from tasks.errors import Cancelled, LeaseLost, Passing, TenantSyncError
+from tasks.errors import Cancelled, LeaseLost, Overtaken, Passing, TenantSyncError
 from tasks.guard import Guard
 from tasks.jobs import LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
@@ -81,6 +81,9 @@ class Job(Task):  # type: ignore[type-arg]
         with bound(run=run_id, job=self.name):
             try:
                 return self._of_run(run_id, epoch, rest)
+            except Overtaken as error:
+                log.info("%s", error.message)
+                return "overtaken"
             except Passing as error:
                 return self._again(run_id, epoch, rest, error)
             except TenantSyncError as error:
@@ -99,7 +102,6 @@ class Job(Task):  # type: ignore[type-arg]
             return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
         run = self._claimed(run_id, epoch)
         if run is None:
-            self.inflight.done(run_id, self.job_id)
             return "nothing to do"
         reach("claim", run=run_id, job=self.name, **_place(rest))
         result = super().__call__(run, *rest)
@@ -119,7 +121,7 @@ class Job(Task):  # type: ignore[type-arg]
         claimed = runs.claim(run_id, epoch, phase, redelivered=self._redelivered)
         if claimed is not None:
             self.request.update(claimed=claimed.epoch)
-        if claimed is None and self._redelivered and runs.get(run_id).state.at_rest:
+        if claimed is None and self._redelivered and not runs.get(run_id).state.in_motion:
             self.rest(runs.get(run_id))  # its first delivery died between the end and the answer
         return claimed
 
@@ -147,7 +149,9 @@ class Job(Task):  # type: ignore[type-arg]
         if run.epoch != epoch or run.state is not State.WRITING:
             return "nothing to do"
         needed = writes.lanes_of(self.tools, run, self.name, rest)
-        if run.cancelled_by is not None or writes.is_written(self.tools, run, self.name, rest):
+        if writes.is_written(self.tools, run, self.name, rest):
+            return self._leave(run, rest, needed, _NO_LEASE, lambda: "done before")
+        if run.cancelled_by is not None and not self._is_held(run, needed):
             return self._leave(
                 run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, _Stopped())
             )
@@ -159,6 +163,11 @@ class Job(Task):  # type: ignore[type-arg]
         reach("leased", run=run_id, **_place(rest))
         with self.lanes.guard(taken, needed) as guard:
             return self._guarded(run, rest, needed, taken, guard)
+
+    def _is_held(self, run: Run, needed: Sequence[str]) -> bool:
+        """Whether another delivery of this run's job may be writing in one of the lanes."""
+        places = (place for lane in needed for place in self.lanes.line(lane))
+        return any(place.run == run.id and place.holder is not None for place in places)
 
     def _take(self, run: Run, needed: Sequence[str]) -> Taken:
         """The leases, or Ignore: the message is parked in the lane that blocks it."""
@@ -176,15 +185,27 @@ class Job(Task):  # type: ignore[type-arg]
     def _guarded(
         self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
     ) -> Any:
+        asked = _Asked(guard)
         try:
-            return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, guard))
-        except LeaseLost as error:
-            log.warning("%s", error.message)
-            self.runtime.wake_all(self.lanes.release(run.id, self.job_id, taken.token, needed))
-            raise Passing(error.message) from error
-        except Passing:
-            self.runtime.wake_all(self.lanes.release(run.id, self.job_id, taken.token, needed))
+            return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
+        except (LeaseLost, Passing) as error:
+            if self.request.retries < self.runtime.settings.attempts:
+                log.warning("%s", error.message)
+                woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
+                self.runtime.wake_all(woken)
+                raise error if isinstance(error, Passing) else Passing(error.message) from error
+            why = error.message
+        except (Overtaken, Ignore, Retry):
             raise
+        except TenantSyncError as error:
+            why = error.message
+        except Exception as error:
+            log.exception("a bug, or a limit that was reached")
+            why = f"{type(error).__name__} in {self.name}; see the worker's log"
+        log.error("gives up: %s", why)
+        return self._leave(
+            run, rest, needed, taken.token, lambda: self._lose(run, rest, why, sent=asked.asked)
+        )
 
     def _body(self, run: Run, rest: list[Any], guard: Guard) -> Any:
         return super().__call__(run, *rest, guard)
@@ -250,13 +271,11 @@ class Job(Task):  # type: ignore[type-arg]
         self.inflight.done(run_id, self.job_id)
         return result
 
-    def _lose(self, run: Run, rest: list[Any], why: str) -> Any:
+    def _lose(self, run: Run, rest: list[Any], why: str, *, sent: bool = True) -> Any:
         """The error record of a job: a part unread, a write that did not land, a run that ends."""
         if self.name in PARTED or self.name in LANED:
-            return ending.lost(self.tools, run, self.name, rest, why)
-        ended = ending.fail(
-            self.tools, run.id, run.epoch, why, sent=self.name != "tenantsync.begin"
-        )
+            return ending.lost(self.tools, run, self.name, rest, why, sent=sent)
+        ended = ending.fail(self.tools, run.id, run.epoch, why)
         if ended is not None:
             self.rest(ended)
         return "failed"
@@ -280,6 +299,25 @@ class Job(Task):  # type: ignore[type-arg]
     def answer(self, run: Run) -> None:
         """See `tasks.jobs.Job.answer`."""
         self.runtime.answer(run)
+
+
+class _Asked:
+    """A guard that remembers whether it ever granted a write."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self.asked = False
+
+    @property
+    def longest(self) -> float:
+        return self._guard.longest
+
+    def __call__(self, seconds: float) -> None:
+        self._guard(seconds)
+        self.asked = True
+
+    def held(self) -> bool:
+        return self._guard.held()
 
 
 class _Stopped:

@@ -132,7 +132,7 @@ class Janitor:
 
     def _is_over(self, run_id: str) -> bool:
         try:
-            return self._tools.runs.get(run_id).state.at_rest
+            return not self._tools.runs.get(run_id).state.in_motion
         except TenantSyncError:
             return True
 

@@ -151,11 +151,15 @@ function decide.release()
   return wake(lanes, 0)
 end
 
-local function drop(run, lane)
+-- The run leaves a lane; what was parked there for it is given out where it still has work.
+local function drop(run, lane, given)
   redis.call('ZREM', key(lane, 'line'), run)
   redis.call('SREM', prefix .. 'run:' .. run .. ':lanes', lane)
   for _, place in ipairs(redis.call('HKEYS', key(lane, 'parked'))) do
-    if of_run(place, run) then unpark(lane, place) end
+    if of_run(place, run) then
+      if given then given[#given + 1] = redis.call('HGET', key(lane, 'parked'), place) end
+      unpark(lane, place)
+    end
   end
   if redis.call('ZCARD', key(lane, 'line')) == 0 then
     redis.call('SREM', prefix .. 'lanes', lane)
@@ -164,16 +168,19 @@ end
 
 function decide.leave()
   local run, token, lanes = ARGV[2], ARGV[3], rest(4)
+  local given = token ~= '' and {} or nil
   for _, lane in ipairs(lanes) do
     local lease = redis.call('HMGET', key(lane, 'lease'), 'token', 'run')
     local own = lease[1] and lease[2] == run
     -- A holder that came too late must not take the place from under the one after it.
     if not (own and token ~= '' and lease[1] ~= token) then
       if own then redis.call('DEL', key(lane, 'lease')) end
-      drop(run, lane)
+      drop(run, lane, given)
     end
   end
-  return wake(lanes, 0)
+  local messages = wake(lanes, 0)
+  for _, message in ipairs(given or {}) do messages[#messages + 1] = message end
+  return messages
 end
 
 function decide.wake()

@@ -40,7 +40,7 @@ class Contents:
         path = self._path(name)
         try:
             if self._exists(path):
-                self._touch(path)
+                self._touch(path, content)
             else:
                 self._write(path, content)
         except OSError as error:
@@ -104,11 +104,11 @@ class Contents:
     def _exists(self, path: str) -> bool:
         return os.path.exists(path) if self._local else bool(self._files.exists(path))  # noqa: PTH110
 
-    def _touch(self, path: str) -> None:
+    def _touch(self, path: str, content: bytes) -> None:
         if self._local:
             os.utime(path)
         else:
-            self._files.touch(path, truncate=False)
+            self._files.pipe_file(path, content)  # an object of a bucket has no time to set
 
     def _write(self, path: str, content: bytes) -> None:
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)

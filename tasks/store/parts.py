@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
 from tasks.artifacts import Kind, Part
 from tasks.record import Record
-from tasks.store.database import Database, parts, writes
+from tasks.run import Run
+from tasks.store.database import Database, parts, runs, writes
 
 
 class PartState(StrEnum):
@@ -70,17 +72,22 @@ class Parts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def survey(self, rows: Iterable[PartRow]) -> None:
-        """Adds the parts of a run; rows that are there already stay as they are."""
-        new = list(rows)
-        if not new:
-            return
+    def survey(self, run: Run, rows: Iterable[PartRow], **columns: Any) -> bool:
+        """Records the survey of a run, once: its columns and its parts in one transaction.
+
+        False when the run moved meanwhile, or has a survey: then nothing is recorded, so that
+        the surveys of two deliveries never mix.
+        """
+        here = (runs.c.id == run.id, runs.c.state == run.state, runs.c.epoch == run.epoch)
         with self._database.write() as db:
-            query = select(parts.c.namespace, parts.c.kind).where(parts.c.run == new[0].run)
-            known = {Part(row.namespace, Kind(row.kind)) for row in db.execute(query)}
-            fresh = [row.model_dump() for row in new if row.part not in known]
-            if fresh:
-                db.execute(insert(parts), fresh)
+            known = db.execute(select(parts.c.run).where(parts.c.run == run.id).limit(1)).first()
+            if known is not None:
+                return False
+            changed = db.execute(update(runs).where(*here).values(**columns))
+            new = [row.model_dump() for row in rows]
+            if changed.rowcount == 1 and new:
+                db.execute(insert(parts), new)
+            return changed.rowcount == 1
 
     def of(self, run_id: str) -> list[PartRow]:
         """All parts of a run, sorted."""

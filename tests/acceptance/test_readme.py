@@ -142,6 +142,7 @@ def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
             "KESTRA_PASSWORD": PASSWORD,
             "TENANTSYNC_GIT_PROTOCOLS": "http",
             "TENANTSYNC_CONCURRENCY": "2",
+            "TENANTSYNC_SHUTDOWN": "3",
         },
         capture_output=True,
         text=True,

