@@ -13,6 +13,7 @@ from workers.alive import AliveFile
 from workers.delivery import QUEUE, DeliveryHeartbeat, delivery_settings
 from workers.logs import install
 from workers.settings import Settings, settings
+from workers.stopping import stop_promptly
 
 #: The key under which one worker at a time asks for a round of the janitor.
 ROUND = "tenantsync:janitor"
@@ -52,6 +53,7 @@ def _application(chosen: Settings) -> Celery:
         "tenantsync", task_cls="workers.base:Job", include=["tasks.jobs", "workers.intake"]
     )
     made.conf.update(delivery_settings(chosen), broker_url=url, result_backend=url)
+    stop_promptly(made)
     made.steps["consumer"].update({AliveFile, DeliveryHeartbeat, JanitorTimer})
     return made
 

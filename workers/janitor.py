@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 import redis
 
@@ -59,7 +61,10 @@ class Janitor:
         moving = [state for state in State if state.in_motion]
         standing = now() - timedelta(seconds=self._runtime.settings.janitor)
         runs = [run for run in self._tools.runs.in_motion(moving) if run.moved_at < standing]
-        return sum(self._revived(run) for run in runs if self._is_lost(run))
+        return sum(_tried(f"run {run.id}", partial(self._revive_one, run)) for run in runs)
+
+    def _revive_one(self, run: Run) -> int:
+        return int(self._is_lost(run) and self._revived(run))
 
     def _is_lost(self, run: Run) -> bool:
         """Whether no message of the run is anywhere: not noted, or noted long ago and not found."""
@@ -71,8 +76,8 @@ class Janitor:
             return False
         if not known:
             return True
-        client = connect(self._runtime.app.conf.broker_url)
-        return not present(client, QUEUE, known, self._runtime.lanes.parked())
+        with closing(connect(self._runtime.app.conf.broker_url)) as client:
+            return not present(client, QUEUE, known, self._runtime.lanes.parked())
 
     def _revived(self, run: Run) -> bool:
         if run.revived >= REVIVALS:
@@ -112,13 +117,14 @@ class Janitor:
         return len(waiting)
 
     def _settle_unknown(self) -> int:
-        settled = 0
-        for run in self._tools.runs.in_motion([State.UNKNOWN]):
-            ended = settling.settle_unknown(self._tools, run)
-            if ended is not None:
-                self._runtime.rest(ended)
-                settled += 1
-        return settled
+        unknown = self._tools.runs.in_motion([State.UNKNOWN])
+        return sum(_tried(f"run {run.id}", partial(self._settled, run)) for run in unknown)
+
+    def _settled(self, run: Run) -> int:
+        ended = settling.settle_unknown(self._tools, run)
+        if ended is not None:
+            self._runtime.rest(ended)
+        return int(ended is not None)
 
     def _leave(self) -> int:
         """Runs that are over leave the lanes where they still stand."""
@@ -144,9 +150,9 @@ class Janitor:
 
     def _tidy(self) -> int:
         """Once a day: contents that no record names and nobody staged for a day are removed."""
-        client = connect(self._runtime.app.conf.broker_url)
-        if not client.set(TIDIED, "1", nx=True, ex=int(STAGED)):
-            return 0
+        with closing(connect(self._runtime.app.conf.broker_url)) as client:
+            if not client.set(TIDIED, "1", nx=True, ex=int(STAGED)):
+                return 0
         return self._tools.contents.remove_unused(used_contents(self._tools), STAGED)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tasks.commitmessage import check_message
 from tasks.deciding import next_after_plan
-from tasks.errors import Refused, TaskError, Unreachable, UserError
+from tasks.errors import Refused, TaskError, Unreachable
 from tasks.names import advice
 from tasks.outcome import State
 from tasks.plan import Plan
@@ -111,15 +111,17 @@ class Producer:
             )
         self._may_approve(run, person)
         plan = Plan.model_validate_json(self._tools.contents.get(run.plan or ""))
-        if plan.guards and deletions != plan.deletions:
+        wrong = deletions is not None and deletions != plan.deletions
+        if wrong or (plan.guards and deletions is None):
             raise Refused(
                 f"run {run.id}: this plan deletes {plan.deletions}: "
                 f"approve it with --deletions {plan.deletions}"
             )
-        moved = self._tools.runs.move(run, State.WRITING, note={"by": person})
+        moved = self._tools.runs.decide(
+            run, State.WRITING, "approved", person=person, reason=reason
+        )
         if moved is None:
             raise Refused(f"run {run.id}: somebody else decided first")
-        self._tools.runs.review(moved, "approved", person, reason)
         self._runtime.resume(moved)
         return moved
 
@@ -136,10 +138,11 @@ class Producer:
         """Ends a run that waits; nothing is written."""
         if run.state not in {State.WAITING, State.PLANNED}:
             raise Refused(f"run {run.id} is {run.state}: there is nothing to reject")
-        moved = self._tools.runs.move(run, State.REJECTED, note={"by": person, "reason": reason})
+        moved = self._tools.runs.decide(
+            run, State.REJECTED, "rejected", person=person, reason=reason
+        )
         if moved is None:
             raise Refused(f"run {run.id}: somebody else decided first")
-        self._tools.runs.review(moved, "rejected", person, reason)
         self._runtime.rest(moved)
         return moved
 
@@ -164,6 +167,3 @@ class Producer:
                 return ended
         self._runtime.wake_all(self._runtime.lanes.parked_of(run.id))
         return self._tools.runs.get(run.id)
-
-
-__all__ = ["MODELS", "Producer", "UserError", "parse"]

@@ -54,6 +54,7 @@ def of_command(name: str, concurrency: int, level: str) -> None:
     """Runs the worker of a command: it ends with the command, and keeps the embedded server
     until it has given its jobs back."""
     end_with_parent()
+    settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
     with hold(settings().data):
         main(name, concurrency, level)
 

@@ -112,11 +112,11 @@ class Parts:
 
     def progress(self, run_id: str) -> tuple[int, int]:
         """How many parts are done, of how many."""
-        query = select(parts.c.state == PartState.SURVEYED, func.count())
-        query = query.where(parts.c.run == run_id).group_by(parts.c.state == PartState.SURVEYED)
+        query = select(parts.c.state, func.count()).where(parts.c.run == run_id)
         with self._database.read() as db:
-            counts = {bool(open_): number for open_, number in db.execute(query)}
-        return counts.get(False, 0), sum(counts.values())
+            rows = db.execute(query.group_by(parts.c.state)).all()
+        number = sum(count for _, count in rows)
+        return number - sum(count for state, count in rows if state == PartState.SURVEYED), number
 
     def forget(self, run_id: str) -> None:
         """Removes the parts of a run that has ended and wrote nothing."""

@@ -158,7 +158,7 @@ class Runs:
         return _run(row) if row else None
 
     def waiting_plans(self, run: Run) -> list[Run]:
-        """Earlier runs of the same sync (equal but for `dryRun`) that wait for a person."""
+        """Other runs of the same sync (equal but for `dryRun`) that wait for a person."""
         query = select(runs).where(
             runs.c.sync == run.sync, runs.c.state == State.WAITING, runs.c.id != run.id
         )
@@ -259,22 +259,29 @@ class Runs:
             query = select(runs.c.cancelled_by).where(runs.c.id == run_id)
             return db.execute(query).scalar() is not None
 
-    def review(self, run: Run, decision: str, person: str, reason: str | None) -> None:
-        """Adds a review and its audit row."""
+    def decide(
+        self, run: Run, to: State, decision: str, *, person: str, reason: str | None
+    ) -> Run | None:
+        """A person's decision on a plan: the move, the review and its audit row in one
+        transaction; None when somebody else decided first."""
+        ended = {"ended_at": now()} if to.final else {"revived": 0}
+        review = {
+            "run": run.id,
+            "plan_digest": run.plan_digest,
+            "decision": decision,
+            "person": person,
+            "reason": reason,
+            "at": now(),
+        }
         with self._database.write() as db:
-            values = {
-                "run": run.id,
-                "plan_digest": run.plan_digest,
-                "decision": decision,
-                "person": person,
-                "reason": reason,
-                "at": now(),
-            }
-            db.execute(insert(reviews).values(values))
+            if not _set(db, run, {"state": to, **ended}):
+                return None
+            db.execute(insert(reviews).values(review))
             _note(db, run.id, person, decision, {"planDigest": run.plan_digest, "reason": reason})
+            return _one(db, run.id)
 
     def supersede(self, old: Run, new: Run) -> bool:
-        """Ends a waiting run because a newer plan of the same sync is there; its askers join."""
+        """Ends a waiting run because a newer plan of the same sync is there."""
         with self._database.write() as db:
             ended = {"state": State.SUPERSEDED, "ended_at": now(), "followed_by": new.id}
             if not _set(db, old, ended):

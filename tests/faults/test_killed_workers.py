@@ -136,7 +136,7 @@ def _nothing_is_left(stack: Stack) -> None:
     """No lane, no lease, no parked or unacknowledged message of a run that is over."""
 
     def look() -> bool:
-        keys = [key for key in stack.redis.keys("tenantsync:lane*")]
+        keys = stack.redis.keys("tenantsync:lane*")
         waiting = stack.redis.hlen("unacked") + sum(
             stack.redis.llen(key)
             for key in stack.redis.keys("tenantsync*")

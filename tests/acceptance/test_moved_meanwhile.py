@@ -1,4 +1,4 @@
-"""Known faults, each as a test of what should be so: strict, so that a repair shows at once."""
+"""What may move between the plan of a run and its write, and never be overwritten for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import yaml
 
 from tasks import steps
 from tasks.artifacts import Kind, Part
+from tasks.errors import Overtaken
 from tasks.kestra.side import Server
 from tasks.pinning import Pinned
 from tasks.plan import Target
@@ -35,7 +36,6 @@ def _held_export(stack: Stack) -> object:
     return asked
 
 
-@pytest.mark.xfail(strict=True, reason="the look before a commit compares ids, never paths")
 def test_a_new_file_never_replaces_another_flow_that_was_pushed_to_its_path(stack: Stack) -> None:
     stack.push({"README.md": "ours\n"})
     stack.kestra.seed(flows=[flow(NS, "one")])
@@ -47,7 +47,6 @@ def test_a_new_file_never_replaces_another_flow_that_was_pushed_to_its_path(stac
     assert foreign.encode() in stack.tree().values()
 
 
-@pytest.mark.xfail(strict=True, reason="the look before a commit compares ids, never paths")
 def test_a_deletion_whose_file_was_renamed_meanwhile_is_not_said_to_have_landed(
     stack: Stack,
 ) -> None:
@@ -62,7 +61,6 @@ def test_a_deletion_whose_file_was_renamed_meanwhile_is_not_said_to_have_landed(
     assert outcome["state"] != "APPLIED" or new not in stack.tree()
 
 
-@pytest.mark.xfail(strict=True, reason="settling takes every change for landed once the commit is")
 def test_a_stale_change_is_not_said_to_have_landed_when_an_unknown_push_is_settled(
     stack: Stack,
 ) -> None:
@@ -78,7 +76,6 @@ def test_a_stale_change_is_not_said_to_have_landed_when_an_unknown_push_is_settl
     assert outcome["counts"]["landed"] == 1, outcome
 
 
-@pytest.mark.xfail(strict=True, reason="an empty dry run ends UNCHANGED, which supersedes")
 def test_a_dry_run_that_finds_nothing_supersedes_nobody(stack: Stack) -> None:
     stack.push({"README.md": "ours\n"})
     stack.kestra.seed(flows=[flow(NS, "one")])
@@ -89,7 +86,6 @@ def test_a_dry_run_that_finds_nothing_supersedes_nobody(stack: Stack) -> None:
     assert stack.records.get(waiting["runId"]).state == "WAITING"
 
 
-@pytest.mark.xfail(strict=True, reason="begin compares server and remote, not the tenant")
 def test_a_plan_is_refused_when_the_configuration_now_names_another_tenant(stack: Stack) -> None:
     stack.push({f"{NS}/flows/one.yaml": flow(NS, "one")})
     waiting = stack.reconcile(review="always")
@@ -112,7 +108,6 @@ def _survey(commit: str, name: str) -> Survey:
     return Survey(pinned=pinned, open={Part(NS, Kind.FLOW): name})
 
 
-@pytest.mark.xfail(strict=True, reason="the parts of a survey are stored whatever the epoch is")
 def test_a_claimant_whose_place_was_taken_stores_no_survey(tmp_path: Path) -> None:
     tools = Toolbox(
         Places(
@@ -127,7 +122,8 @@ def test_a_claimant_whose_place_was_taken_stores_no_survey(tmp_path: Path) -> No
     slow = tools.runs.claim(asked.id, 0, Phase.SPLIT, redelivered=False)
     quick = tools.runs.claim(asked.id, 0, Phase.SPLIT, redelivered=True)
     assert slow is not None and quick is not None
-    steps._record(tools, slow, _survey("a" * 40, "old"))
+    with pytest.raises(Overtaken):
+        steps._record(tools, slow, _survey("a" * 40, "old"))
     steps._record(tools, quick, _survey("b" * 40, "new"))
     row = tools.parts.one(asked.id, Part(NS, Kind.FLOW))
     assert tools.runs.get(asked.id).base_commit == "b" * 40
