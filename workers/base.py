@@ -22,6 +22,7 @@ from tasks.outcome import State
 from tasks.points import reach
 from tasks.run import Phase, Run
 from tasks.toolbox import Toolbox
+from workers.broker import AWAY
 from workers.inflight import Inflight
 from workers.lanes import Lanes, NotEntered, Parked, Taken
 from workers.logs import bound
@@ -90,6 +91,10 @@ class Job(Task):  # type: ignore[type-arg]
                 return self._give_up(run_id, epoch, rest, error.message)
             except (Ignore, Retry):
                 raise
+            except AWAY as error:
+                # What was not published or noted is found by the janitor when Redis is back.
+                log.warning("Redis is away: %s", type(error).__name__)
+                raise Ignore from error
             except Exception as error:
                 log.exception("a bug, or a limit that was reached")
                 why = f"{type(error).__name__} in {self.name}; see the worker's log"
@@ -195,7 +200,7 @@ class Job(Task):  # type: ignore[type-arg]
                 self.runtime.wake_all(woken)
                 raise error if isinstance(error, Passing) else Passing(error.message) from error
             why = error.message
-        except (Overtaken, Ignore, Retry):
+        except (Overtaken, Ignore, Retry, *AWAY):
             raise
         except TenantSyncError as error:
             why = error.message

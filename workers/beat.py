@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from tasks.errors import TenantSyncError
 from tasks.run import Run
 from workers.alive import alive_file, touch
+from workers.broker import AWAY
 from workers.producer import Producer
 from workers.runtime import Runtime
 
@@ -72,6 +73,9 @@ def _ask(runtime: Runtime, name: str, slot: datetime) -> None:
         log.info("schedule %s: run %s", name, ask(runtime, name, slot).id)
     except TenantSyncError as error:
         log.error("schedule %s: %s", name, error.message)
+    except AWAY as error:
+        why = type(error).__name__
+        log.error("schedule %s: Redis is away (%s); its run starts when Redis is back", name, why)
 
 
 def main(runtime: Runtime) -> None:

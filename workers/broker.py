@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import redis
+from kombu.exceptions import OperationalError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -14,6 +15,8 @@ from tasks.errors import ConfigError
 PREFIX = "tenantsync:"
 #: Seconds for which the starts of a run's jobs are remembered after the last one.
 ATTEMPTS_KEPT = 86_400
+#: What is raised when Redis is away for longer than a client is patient.
+AWAY = (redis.ConnectionError, redis.TimeoutError, OperationalError)
 #: Seconds to connect, and to wait for one answer.
 _CONNECT, _ANSWER = 5.0, 10.0
 #: Seconds between two tries grow from the first to the second.

@@ -6,25 +6,29 @@ from tests.stack import Stack, wait_for
 from tests.texts import flow
 
 WRITERS = 20
+NAMESPACE = "company.team"
 
 
 def test_twenty_exports_at_once_into_one_branch_all_land(stack: Stack) -> None:
-    namespace = "company.team"
-    stack.kestra.seed(flows=[flow(namespace, "one"), flow(namespace, "two")])
-    first = f"d0/{namespace}/flows/one.yaml"
-    stack.push({"README.md": "ours\n", first: flow(namespace, "one", "x")})
+    stack.kestra.seed(flows=[flow(NAMESPACE, "one"), flow(NAMESPACE, "two")])
+    first = f"d0/{NAMESPACE}/flows/one.yaml"
+    stack.push({"README.md": "ours\n", first: flow(NAMESPACE, "one", "x")})
     base = stack.commits()[0]
 
-    stack.hold("claim", WRITERS, job="tenantsync.begin")
+    # The one before them holds the lanes, so that all of them have planned before any pushes.
+    stack.hold("push.before", 1)
+    before = stack.ask(sourceOfTruth="KESTRA", gitDirectory="before")
+    stack.held("push.before", 1)
     asked = [
         stack.ask(sourceOfTruth="KESTRA", gitDirectory=f"d{number}") for number in range(WRITERS)
     ]
-    pinned = _pinned(stack, asked)
-    assert pinned == {base}
-    stack.push({first: flow(namespace, "one", "foreign")})
-    stack.release("claim")
+    assert _pinned(stack) == {base}
+    assert stack.commits()[0] == base
+    stack.push({first: flow(NAMESPACE, "one", "foreign")})
+    stack.release("push.before")
 
     outcomes = [stack.outcome(one, 120) for one in asked]
+    assert stack.outcome(before)["state"] == "APPLIED"
     stack.quiet()
     assert [one["state"] for one in outcomes] == ["PARTIAL", *["APPLIED"] * (WRITERS - 1)]
     follower = stack.records.get(outcomes[0]["followedBy"])
@@ -33,17 +37,16 @@ def test_twenty_exports_at_once_into_one_branch_all_land(stack: Stack) -> None:
     tree = stack.tree()
     for number in range(WRITERS):
         for name in ("one", "two"):
-            assert (
-                tree[f"d{number}/{namespace}/flows/{name}.yaml"] == flow(namespace, name).encode()
-            )
+            path = f"d{number}/{NAMESPACE}/flows/{name}.yaml"
+            assert tree[path] == flow(NAMESPACE, name).encode()
     assert tree["README.md"] == b"ours\n"
     commits = stack.commits()
-    assert len(commits) == WRITERS + 3  # two of a person, one per run, one of the follower
+    assert len(commits) == WRITERS + 4  # two of a person, one per run, one of the follower
     assert len({one["commitId"] for one in outcomes}) == WRITERS
     stack.git_out("fsck", "--strict")
 
 
-def _pinned(stack: Stack, asked: list[object]) -> set[str | None]:
+def _pinned(stack: Stack) -> set[str | None]:
     """The base commits of all runs, once all of them have planned and none has written."""
 
     def look() -> set[str | None] | None:
@@ -51,4 +54,4 @@ def _pinned(stack: Stack, asked: list[object]) -> set[str | None]:
         planned = all(run.state == "WRITING" for run in runs) and len(runs) == WRITERS
         return {run.base_commit for run in runs} if planned else None
 
-    return wait_for(f"{len(asked)} runs planned", look, 120)
+    return wait_for(f"{WRITERS} runs planned", look, 120)

@@ -174,12 +174,13 @@ def test_a_namespace_of_kestra_is_written_in_the_order_of_asking(stack: Stack) -
 def test_other_namespaces_are_written_meanwhile(stack: Stack) -> None:
     names = ("company.a", "company.b")
     stack.push({f"{name}/flows/one.yaml": flow(name, "one") for name in names})
-    stack.hold("leased", 2)
+    # From here on the leases are renewed, so that none ends while both are held.
+    stack.hold("write.before", 2)
     asked = [_namespace_sync(stack, namespace=name, sourceOfTruth="GIT") for name in names]
-    stack.held("leased", 2)
-    where = {dict(hit["where"])["namespace"] for hit in hits(stack.points, "leased")}
+    stack.held("write.before", 2)
+    where = {dict(hit["where"])["namespace"] for hit in hits(stack.points, "write.before")}
     assert where == set(names)
-    stack.release("leased")
+    stack.release("write.before")
     assert {stack.outcome(one)["state"] for one in asked} == {"APPLIED"}
 
 
@@ -187,6 +188,7 @@ def test_who_waits_for_a_person_holds_up_nobody(stack: Stack) -> None:
     _known(stack)
     waiting = stack.outcome(_namespace_sync(stack, gitDirectory="w", review="always"))
     assert waiting["state"] == "WAITING"
+    assert not stack.redis.keys("tenantsync:lane:*"), "it has left its lane before it is answered"
     refused = stack.outcome(_namespace_sync(stack, gitDirectory="r", sourceOfTruth="GIT"))
     assert refused["state"] == "REFUSED"
     assert stack.outcome(_namespace_sync(stack, gitDirectory="x"), 20)["state"] == "APPLIED"

