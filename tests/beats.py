@@ -1,12 +1,10 @@
 """A schedule process whose clock goes faster: `python -m tests.beats START FACTOR SECONDS`.
 
-START is the time that its clock shows first (ISO), to which all that are given one `BEATS_EPOCH`
-(seconds since 1970) have set theirs; it ends after SECONDS.
+START is the time that its clock shows first (ISO, aware); it ends after SECONDS of real time.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -19,16 +17,16 @@ from workers.settings import settings
 
 
 def main(start: str, factor: str, seconds: str) -> None:
-    epoch = float(os.environ["BEATS_EPOCH"])
+    opened, stop, began = runtime(settings(), app), threading.Event(), time.monotonic()
 
     def clock() -> datetime:
-        passed = max(0.0, time.time() - epoch) * float(factor)
+        passed = (time.monotonic() - began) * float(factor)
         return datetime.fromisoformat(start) + timedelta(seconds=passed)
 
-    stop = threading.Event()
-    threading.Timer(epoch + float(seconds) - time.time(), stop.set).start()
-    opened = runtime(settings(), app)
+    timer = threading.Timer(float(seconds), stop.set)
+    timer.start()
     beat.run(opened, stop, clock)
+    timer.join()
     opened.close()
 
 

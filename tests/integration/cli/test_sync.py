@@ -67,7 +67,7 @@ def test_json_is_the_outcome_alone_and_the_way_is_on_the_other_stream(stack: Sta
     told = json.loads(done.stdout)
     assert (told["state"], told["counts"]["update"], told["counts"]["landed"]) == ("APPLIED", 1, 1)
     assert done.returncode == 2
-    assert f"run {told['runId']}  PLANNING" in done.stderr
+    assert f"run {told['runId']}  QUEUED" in done.stderr
     assert "edited" in stack.kestra.flows()[(NAMESPACE, "one")]
 
 
