@@ -22,7 +22,7 @@ from sandbox.git_server import GitServer
 from sandbox.server import SandboxServer
 from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER, Settings
 from tasks.outcome import State
-from tasks.points import Fault, arm, hits, release
+from tasks.points import POINTS, Fault, arm, hits, release
 from tasks.run import Run
 from tasks.store.database import Database
 from tasks.store.runs import Runs
@@ -100,6 +100,8 @@ class Stack(AbstractContextManager["Stack"]):
 
     def fresh(self, kestra: Settings | None = None) -> Self:
         """An empty tenant of a new server and an empty repository, for the workers that run."""
+        for point in POINTS:  # a test that failed may have left a job behind
+            release(self.points, point)
         self.quiet()
         for file in self.points.iterdir():
             file.unlink()

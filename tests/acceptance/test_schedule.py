@@ -26,8 +26,8 @@ SYNCS: dict[str, dict[str, Any]] = {
     },
     "by-hand": {"sourceOfTruth": "KESTRA", "branch": "main", "gitDirectory": "never"},
 }
-#: The clocks of the processes go so much faster; they look each second, so every 30 s of theirs.
-FACTOR = 30
+#: The clocks of the processes go so much faster; they look each second, so every 40 s of theirs.
+FACTOR = 40
 
 
 def _started(
