@@ -44,8 +44,10 @@ class Settings(BaseSettings):
     """The data directory: records, contents, mirrors, the embedded server."""
     redis_url: str | None = Field(default=None, repr=False, pattern=r"^rediss?://")
     """A Redis or Valkey server of your own; unset = the embedded one of the data directory."""
-    database_url: str | None = Field(default=None, repr=False, pattern=r"^[a-z0-9+]+://")
-    """The database of the records; unset = SQLite in the data directory."""
+    database_url: str | None = Field(
+        default=None, repr=False, pattern=r"^(sqlite|postgresql)(\+[a-z0-9]+)?://"
+    )
+    """The database of the records (PostgreSQL or SQLite); unset = SQLite in the data directory."""
     contents_url: str | None = Field(default=None, repr=False)
     """The directory or bucket (fsspec URL) of the contents; unset = in the data directory."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -167,6 +168,10 @@ audit = Table(
 Index("runs_open", runs.c.state, runs.c.moved_at)
 
 
+#: The advisory lock of PostgreSQL that a writing transaction holds.
+_WRITERS = int.from_bytes(b"tensync", "big")
+
+
 class Database:
     """The records database; one per process, opened on first use.
 
@@ -224,7 +229,11 @@ class Database:
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=2, max_overflow=8, pool_pre_ping=True)
+        # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
+        named = re.sub(r"^postgresql:", "postgresql+psycopg:", url)
+        engine = create_engine(named, pool_size=2, max_overflow=8, pool_pre_ping=True)
+        event.listen(engine, "begin", _lock_writers)
+        return engine
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _tune_sqlite)
     event.listen(engine, "begin", _begin_immediate)
@@ -243,6 +252,13 @@ def _begin_immediate(connection: Connection) -> None:
     # A deferred transaction that reads first fails with "locked" when it comes to write.
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _lock_writers(connection: Connection) -> None:
+    # Under READ COMMITTED a row that was read may change before the transaction commits. The lock
+    # ends with the transaction, also when its process dies.
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
 def _plain(error: OperationalError) -> str:
