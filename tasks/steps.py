@@ -9,11 +9,11 @@ twice, and may die at any instruction: what it stores is stored once per run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks import committing, finishing, planning, survey, writing
+from tasks import committing, finishing, holding, planning, survey, writing
 from tasks.artifacts import Part
 from tasks.compare import is_withheld
 from tasks.deciding import assemble_plan, next_state, supersede_older, waiting_twin
@@ -26,20 +26,18 @@ from tasks.errors import (
     LoginRefused,
     Overtaken,
     Passing,
-    Refused,
     Unsafe,
     Unsupported,
 )
 from tasks.guard import Guard, Stoppable
 from tasks.kestra.side import Server
-from tasks.look import Ended, How, Written
+from tasks.look import Written
 from tasks.outcome import State
 from tasks.partplan import PartPlan, unread
-from tasks.plan import Action, Change, plan_digest
+from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
 from tasks.problems import Code, Problem
-from tasks.protection import is_protected
 from tasks.requests import Task
 from tasks.run import Run
 from tasks.sides import blobs_of, kestra_now
@@ -53,9 +51,7 @@ from tasks.writes import (
     changes_of,
     open_writes,
     plan_of,
-    results,
     store,
-    target_of,
     write_rows,
 )
 
@@ -211,7 +207,7 @@ def begin(tools: Toolbox, run: Run) -> Run:
     A plan that was made for another tenant or repository than the names mean now is REFUSED.
     """
     server = tools.kestra(run.task.kestra).identity(prove=False)
-    wrong = _elsewhere(tools, run, server)
+    wrong = holding.elsewhere(tools, run, server)
     if wrong is not None and not run.facts.get("published"):
         return _refused(tools, run, [wrong])
     protected = protected_namespaces(run)
@@ -220,36 +216,15 @@ def begin(tools: Toolbox, run: Run) -> Run:
     return _moved(tools.runs.set(run, facts=facts))
 
 
-def _elsewhere(tools: Toolbox, run: Run, server: Server) -> Problem | None:
-    """The problem of names that no longer mean what the plan was made for."""
-    target, repo = target_of(run), tools.repository(run.task.repository)
-    tenant = tools.kestra(run.task.kestra).connection.tenant
-    if (server.uuid, tenant, repo.remote) == (target.server, target.tenant, target.remote):
-        return None
-    message = (
-        f"the plan is for tenant {target.tenant} of server {target.server} and {target.remote}; "
-        f"the configuration now leads to tenant {tenant} of server {server.uuid} and "
-        f"{repo.remote}; make a new plan"
-    )
-    return Problem(code=Code.REFUSED, where=f"run {run.id}", message=message, fatal=True)
-
-
-def _check_place(tools: Toolbox, run: Run) -> None:
-    """Before a job writes, however long it was parked: the names still mean the plan's sides."""
-    wrong = _elsewhere(tools, run, tools.kestra(run.task.kestra).identity(prove=False))
-    if wrong is not None:
-        raise Refused(wrong.message)
-
-
 def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
     """One commit of all changes whose target is Git, inside all its lanes."""
     row = tools.parts.write(run.id, "", WritePhase.COMMIT)
     if row is None or row.result is not None:
         return "done before"
     changes = changes_of(tools, row)
-    _check_place(tools, run)
+    holding.check_place(tools, run)
     kestra, repo = _sides(tools, run.task)
-    kept = _protected_now(run, changes)
+    kept = holding.protected_now(run, changes)
     todo = [change for change in changes if change not in kept]
     held = kestra_now(kestra, {change.part for change in todo})
     wording = commit_wording(
@@ -271,8 +246,8 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
             guard=_stoppable(tools, run, guard),
         )
     except Cancelled as error:
-        written = _held(todo, error.message)
-    return store(tools, run, row, _with_held(written, kept))
+        written = holding.with_held(Written(), dict.fromkeys(todo, error.message))
+    return store(tools, run, row, holding.with_held(written, kept))
 
 
 def _stoppable(tools: Toolbox, run: Run, guard: Guard) -> Guard:
@@ -292,12 +267,12 @@ def write(tools: Toolbox, run: Run, namespace: str, phase: WritePhase, guard: Gu
     if row is None or row.result is not None:
         return "done before"
     changes = changes_of(tools, row)
-    _check_place(tools, run)
-    held = _held_deletions(tools, run, changes) if phase is WritePhase.DELETE else {}
+    holding.check_place(tools, run)
+    held = holding.held_deletions(tools, run, changes) if phase is WritePhase.DELETE else {}
     todo = [change for change in changes if change not in held]
     written = _write(tools, run, todo, guard) if todo else Written()
     reach("read-back", run=run.id, namespace=namespace)
-    return store(tools, run, row, _with_held(written, held))
+    return store(tools, run, row, holding.with_held(written, held))
 
 
 def _write(tools: Toolbox, run: Run, changes: Sequence[Change], guard: Guard) -> Written:
@@ -320,11 +295,6 @@ def _write(tools: Toolbox, run: Run, changes: Sequence[Change], guard: Guard) ->
     return written
 
 
-def _with_held(written: Written, held: Mapping[Change, str]) -> Written:
-    kept = tuple(Ended(change=one, how=How.HELD, message=why) for one, why in held.items())
-    return written.model_copy(update={"ended": (*written.ended, *kept)})
-
-
 def _check_late(tools: Toolbox, run: Run, namespace: str, guard: Guard) -> None:
     """A write that was under way when the lease ended is named; the job that gets the lane next
     reads the namespace back before the lane is left."""
@@ -333,30 +303,6 @@ def _check_late(tools: Toolbox, run: Run, namespace: str, guard: Guard) -> None:
     message = "the lease of this lane ended while a write was under way; it is read back"
     tools.runs.add_problem(run.id, Problem(code=Code.LATE_WRITE, where=namespace, message=message))
     raise LeaseLost(f"{namespace}: {message}")
-
-
-def _protected_now(run: Run, changes: Sequence[Change]) -> dict[Change, str]:
-    """Deletions in namespaces that are protected by now, whatever was so at the plan."""
-    protected = run.facts.get("protected", [])
-    return {
-        change: f"held back: {change.namespace} is protected now"
-        for change in changes
-        if change.action is Action.DELETE and is_protected(change.namespace, protected)
-    }
-
-
-def _held_deletions(tools: Toolbox, run: Run, changes: Sequence[Change]) -> Mapping[Change, str]:
-    """Deletions that must not be sent: of a move whose other half did not land, or all of them
-    when something is stale and `onStale` is FAIL."""
-    done = [ended for result in results(tools, run) for ended in result.ended]
-    if run.task.on_stale == "FAIL" and any(one.how is How.STALE for one in done):
-        return dict.fromkeys(changes, "held back: the run has stale changes (onStale: FAIL)")
-    landed = {str(one.change.key) for one in done if one.how is How.LANDED}
-    return _protected_now(run, changes) | {
-        change: f"held back: {change.moved_to}, to which it moves, did not land"
-        for change in changes
-        if change.moved_to is not None and change.moved_to not in landed
-    }
 
 
 # -- finish -------------------------------------------------------------------------------------
@@ -394,7 +340,3 @@ def _sides(tools: Toolbox, task: Task) -> tuple[Any, Any]:
 def _refused(tools: Toolbox, run: Run, problems: Sequence[Problem]) -> Run:
     rows = [problem.to_dict() for problem in problems]
     return _moved(tools.runs.move(run, State.REFUSED, problems=rows))
-
-
-def _held(changes: Sequence[Change], why: str) -> Written:
-    return Written(ended=tuple(Ended(change=one, how=How.HELD, message=why) for one in changes))
