@@ -10,6 +10,8 @@ from datetime import timedelta
 from functools import partial
 
 import redis
+from redis.exceptions import LockNotOwnedError
+from redis.lock import Lock
 
 from tasks import ending, settling, writes
 from tasks.errors import TenantSyncError
@@ -30,12 +32,15 @@ log = logging.getLogger(__name__)
 REVIVALS = 3
 #: Seconds for which contents that no row names are kept (a day).
 STAGED = 86_400.0
+#: The key of the lease under which a round works; it lasts as long as a message without a sign of
+#: life, so a round that died holds up the next no longer than its own message.
+LEASE = "tenantsync:janitor:lease"
 #: The key that says that the contents were tidied today.
 TIDIED = "tenantsync:tidied"
 
 
 class Janitor:
-    """One round after the other, one at a time over all workers."""
+    """One round after the other, one at a time over all workers under a lease."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -43,18 +48,31 @@ class Janitor:
 
     def round(self) -> str:
         """Everything that the janitor does, one thing after the other; a failing one is logged."""
-        done = [
-            f"{name} {number}"
-            for name, work in (
-                ("revived", self._revive),
-                ("woken", self._wake),
-                ("settled", self._settle_unknown),
-                ("left", self._leave),
-                ("expired", self._expire),
-                ("removed", self._tidy),
-            )
-            if (number := _tried(name, work))
-        ]
+        with closing(connect(self._runtime.app.conf.broker_url)) as client:
+            lease = client.lock(LEASE, timeout=self._runtime.settings.visibility)
+            if not lease.acquire(blocking=False):
+                return "another round is under way"
+            try:
+                told = self._works(lease)
+                lease.release()
+            except LockNotOwnedError:
+                return "the lease ended; another round goes on"
+        return told
+
+    def _works(self, lease: Lock) -> str:
+        works = {
+            "revived": self._revive,
+            "woken": self._wake,
+            "settled": self._settle_unknown,
+            "left": self._leave,
+            "expired": self._expire,
+            "removed": self._tidy,
+        }
+        done = []
+        for name, work in works.items():
+            lease.reacquire()
+            if number := _tried(name, work):
+                done.append(f"{name} {number}")
         return ", ".join(done) or "nothing to do"
 
     def _revive(self) -> int:
