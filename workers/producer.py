@@ -88,7 +88,7 @@ class Producer:
             return run
         plan = Plan.model_validate_json(self._tools.contents.get(run.plan or ""))
         state = next_after_plan(run, plan)
-        moved = self._tools.runs.move(run, state, note={"by": who})
+        moved = self._tools.runs.move(run, state, details={"by": who})
         if moved is None:
             return self._tools.runs.get(run.id)
         self._runtime.resume(moved)
@@ -161,7 +161,7 @@ class Producer:
         if noted.cancelled_by is None:
             return noted
         if noted.state is not State.WRITING:
-            ended = self._tools.runs.move(noted, State.CANCELLED, note={"by": who})
+            ended = self._tools.runs.move(noted, State.CANCELLED, details={"by": who})
             if ended is not None:
                 self._runtime.rest(ended)
                 return ended

@@ -19,7 +19,8 @@ from tasks.outcome import MOVES, State
 from tasks.problems import Problem
 from tasks.requests import TASKS, Task, equality
 from tasks.run import BEFORE, CLAIMED_IN, Asker, Phase, Review, Run
-from tasks.store.database import Database, askers, audit, reviews, runs
+from tasks.store.audit import note
+from tasks.store.database import Database, askers, reviews, runs
 
 #: States in which an equal later run has to wait before it is claimed.
 BUSY = (State.PLANNING, State.WRITING)
@@ -65,7 +66,7 @@ class Runs:
             joined = self._to_join(db, task)
             run = joined or self._insert(db, task, follows)
             db.execute(insert(askers).values(_asker(run.id, message, who, task)))
-            _note(db, run.id, who, "asked", {"task": task.type, "joined": joined is not None})
+            note(db, run.id, who, "asked", {"task": task.type, "joined": joined is not None})
             return run, joined is None
 
     def _to_join(self, db: Connection, task: Task) -> Run | None:
@@ -190,7 +191,7 @@ class Runs:
             return _one(db, run_id)
 
     def move(
-        self, run: Run, to: State, *, note: Mapping[str, Any] | None = None, **values: Any
+        self, run: Run, to: State, *, details: Mapping[str, Any] | None = None, **values: Any
     ) -> Run | None:
         """Moves the run to another state and sets columns; None when it moved meanwhile.
 
@@ -205,7 +206,7 @@ class Runs:
         with self._database.write() as db:
             if not _set(db, run, {"state": to, **values}):
                 return None
-            _note(db, run.id, "tenantsync", to.lower(), dict(note or {}))
+            note(db, run.id, "tenantsync", to.lower(), dict(details or {}))
             return _one(db, run.id)
 
     def set(self, run: Run, **values: Any) -> Run | None:
@@ -246,11 +247,11 @@ class Runs:
                 raise NotFound(f"run {run.id}: message {message} did not ask for it")
             left = select(func.count()).where(askers.c.run == run.id, ~askers.c.withdrawn)
             if run.state is State.QUEUED and withdrawn and db.execute(left).scalar():
-                _note(db, run.id, who, "withdrawn", {})
+                note(db, run.id, who, "withdrawn", {})
                 return _one(db, run.id)
             if not _set(db, run, {"cancelled_by": who}):
                 return None
-            _note(db, run.id, who, "cancel asked", {})
+            note(db, run.id, who, "cancel asked", {})
             return _one(db, run.id)
 
     def is_cancelled(self, run_id: str) -> bool:
@@ -277,7 +278,7 @@ class Runs:
             if not _set(db, run, {"state": to, **ended}):
                 return None
             db.execute(insert(reviews).values(review))
-            _note(db, run.id, person, decision, {"planDigest": run.plan_digest, "reason": reason})
+            note(db, run.id, person, decision, {"planDigest": run.plan_digest, "reason": reason})
             return _one(db, run.id)
 
     def supersede(self, old: Run, new: Run) -> bool:
@@ -286,7 +287,7 @@ class Runs:
             ended = {"state": State.SUPERSEDED, "ended_at": now(), "followed_by": new.id}
             if not _set(db, old, ended):
                 return False
-            _note(db, old.id, "tenantsync", "superseded", {"by": new.id})
+            note(db, old.id, "tenantsync", "superseded", {"by": new.id})
             return True
 
     def join(self, old: Run, new: Run) -> None:
@@ -366,20 +367,3 @@ def _set(db: Connection, run: Run, values: Mapping[str, Any]) -> bool:
     here = and_(runs.c.id == run.id, runs.c.state == run.state, runs.c.epoch == run.epoch)
     changed = db.execute(update(runs).where(here).values(moved_at=now(), **values))
     return changed.rowcount == 1
-
-
-def _note(
-    db: Connection, run_id: str | None, who: str, what: str, details: Mapping[str, Any]
-) -> None:
-    db.execute(
-        insert(audit).values(at=now(), run=run_id, who=who, event=what, details=dict(details))
-    )
-
-
-def audit_rows(database: Database, run_id: str | None = None, limit: int = 100) -> list[Row[Any]]:
-    """The newest audit rows first, of one run or of all."""
-    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
-    if run_id is not None:
-        query = query.where(audit.c.run == run_id)
-    with database.read() as db:
-        return list(db.execute(query))

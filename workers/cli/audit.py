@@ -23,7 +23,7 @@ def list_rows(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """The newest rows first; rows are only ever added."""
-    from tasks.store.runs import audit_rows
+    from tasks.store.audit import audit_rows
     from workers.cli.desk import records
     from workers.cli.words import local, utc
 

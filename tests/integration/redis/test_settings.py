@@ -72,6 +72,7 @@ def test_the_variable_of_the_points_is_no_setting_and_no_mistake(
         ({"ATTEMPTS": "many"}, "ATTEMPTS: Input should be a valid integer"),
         ({"GIT_PROTOCOLS": "https,ftp"}, "GIT_PROTOCOLS: Input should be"),
         ({"GIT_PROTOCOLS": ","}, "GIT_PROTOCOLS must name one protocol at least"),
+        ({"DATABASE_URL": "mysql://me:hunter2@there"}, "DATABASE_URL: String should match pat"),
         ({"REDIS_URL": "amqp://me:hunter2@there"}, "REDIS_URL: String should match pattern"),
     ],
 )
