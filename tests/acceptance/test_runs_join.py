@@ -130,7 +130,7 @@ def _asked_in_order(stack: Stack, tasks: list[dict[str, Any]]) -> list[Any]:
         number = stack.records.newest(1)[0].seq
         asked.append(_namespace_sync(stack, **task))
         wait_for("it is asked", lambda n=number: stack.records.newest(1)[0].seq > n)
-    stack.held("surveyed", 1)
+        stack.held("surveyed", 1)  # by the first, before the second could come there
     wait_for("the others are parked behind the first", lambda: _parked(stack) == len(tasks) - 1)
     return asked
 
