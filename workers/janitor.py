@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
@@ -21,7 +20,6 @@ from tasks.run import Phase, Run
 from tasks.store.parts import PartState
 from tasks.store.runs import now
 from tasks.tidying import used_contents
-from workers.broker import connect
 from workers.inflight import present
 from workers.runtime import Runtime
 
@@ -48,15 +46,14 @@ class Janitor:
 
     def round(self) -> str:
         """Everything that the janitor does, one thing after the other; a failing one is logged."""
-        with closing(connect(self._runtime.app.conf.broker_url)) as client:
-            lease = client.lock(LEASE, timeout=self._runtime.settings.visibility)
-            if not lease.acquire(blocking=False):
-                return "another round is under way"
-            try:
-                told = self._works(lease)
-                lease.release()
-            except LockNotOwnedError:
-                return "the lease ended; another round goes on"
+        lease = self._runtime.client.lock(LEASE, timeout=self._runtime.settings.visibility)
+        if not lease.acquire(blocking=False):
+            return "another round is under way"
+        try:
+            told = self._works(lease)
+            lease.release()
+        except LockNotOwnedError:
+            return "the lease ended; another round goes on"
         return told
 
     def _works(self, lease: Lock) -> str:
@@ -94,8 +91,7 @@ class Janitor:
             return False
         if not known:
             return True
-        with closing(connect(self._runtime.app.conf.broker_url)) as client:
-            return not present(client, QUEUE, known, self._runtime.lanes.parked())
+        return not present(self._runtime.client, QUEUE, known, self._runtime.lanes.parked())
 
     def _revived(self, run: Run) -> bool:
         if run.revived >= REVIVALS:
@@ -168,9 +164,8 @@ class Janitor:
 
     def _tidy(self) -> int:
         """Once a day: contents that no record names and nobody staged for a day are removed."""
-        with closing(connect(self._runtime.app.conf.broker_url)) as client:
-            if not client.set(TIDIED, "1", nx=True, ex=int(STAGED)):
-                return 0
+        if not self._runtime.client.set(TIDIED, "1", nx=True, ex=int(STAGED)):
+            return 0
         return self._tools.contents.remove_unused(used_contents(self._tools), STAGED)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import redis
 from celery import Celery, chord
 from celery.canvas import Signature
 
@@ -34,6 +35,7 @@ class Runtime:
     settings: Settings
     app: Celery
     tools: Toolbox
+    client: redis.Redis
     lanes: Lanes
     inflight: Inflight
 
@@ -96,6 +98,7 @@ class Runtime:
     def close(self) -> None:
         """Closes the connections of this process."""
         self.tools.close()
+        self.client.close()
 
 
 def places(settings: Settings) -> Places:
@@ -117,6 +120,7 @@ def runtime(settings: Settings, app: Celery) -> Runtime:
         settings=settings,
         app=app,
         tools=Toolbox(places(settings)),
+        client=client,
         lanes=Lanes(client, lease=settings.lease),
         inflight=Inflight(client),
     )

@@ -22,6 +22,7 @@ def opened(url: str, tmp_path: Path) -> Iterator[Runtime]:
     opened = runtime(Settings(data=tmp_path, redis_url=url), app)
     yield opened
     opened.close()
+    app.close()
 
 
 def test_a_second_round_beside_the_first_does_nothing(
