@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from tasks.problems import Problem
 
@@ -78,8 +79,7 @@ def digest(kind: Kind, content: bytes) -> str:
     return blob_oid(normal_text(content) if kind.is_text else content)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One artifact as one side holds it."""
 
     #: What is compared; see `digest`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tasks.artifacts import Kind, Part, Snapshot, blob_oid
 from tasks.errors import Passing, Unreachable
@@ -179,17 +179,24 @@ def _verdicts(
     layout = SyncLayout(run.task.git_directory)
     found = placed(layout, repo.listing(base, run.task.git_directory))
     verdicts: dict[Change, Verdict] = {}
-    for part, seen in held.items():
+    for part, of_part in _by_part(changes).items():
+        seen = held[part]
         files = found.get(part, ())
         source = seen
         target = git_view(part, layout.folder(part), files, source, blobs_of(repo, run))
         if part.kind is Kind.FILE:
             source, target = without_ignored(source, target)
         taken = {path for path, _, _ in files}
-        for change in changes:
-            if change.part == part:
-                verdicts[change] = look(change, source.snapshot, target.snapshot, taken)
+        for change in of_part:
+            verdicts[change] = look(change, source.snapshot, target.snapshot, taken)
     return verdicts
+
+
+def _by_part(changes: Iterable[Change]) -> Mapping[Part, Sequence[Change]]:
+    found: dict[Part, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.part, []).append(change)
+    return found
 
 
 def _verdicts_as_planned(
@@ -197,16 +204,14 @@ def _verdicts_as_planned(
 ) -> dict[Change, Verdict]:
     """Git has not moved since the plan, so only Kestra is looked at."""
     planned = snapshots_as_planned(changes, source=False)
-    sources = {
-        part: without_own_ignored(view, [one.name for one in changes if one.part == part])
-        if part.kind is Kind.FILE
-        else view
-        for part, view in held.items()
-    }
-    return {
-        change: look(change, sources[change.part].snapshot, planned.get(change.part, Snapshot()))
-        for change in changes
-    }
+    verdicts: dict[Change, Verdict] = {}
+    for part, of_part in _by_part(changes).items():
+        view, target = held[part], planned.get(part, Snapshot())
+        if part.kind is Kind.FILE:
+            view = without_own_ignored(view, [one.name for one in of_part])
+        for change in of_part:
+            verdicts[change] = look(change, view.snapshot, target)
+    return verdicts
 
 
 def _file(change: Change, contents: Contents) -> FileChange:

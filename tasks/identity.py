@@ -7,7 +7,7 @@ archive entry.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tasks.artifacts import Key, blob_oid, normal_text
@@ -60,9 +60,18 @@ def body_digest(text: bytes) -> str:
     """The blob id of the normal text without its top-level `id` and `namespace` lines: equal for
     two flows that differ in nothing else. Lines that also hold something else stay."""
     normal = normal_text(text)
+    ordinary = _ordinary_lines(normal + b"\n")
+    if ordinary is not None:
+        return blob_oid(_without(normal + b"\n", ordinary)[:-1])
     lines = normal.split(b"\n")
     cut = _identity_lines(normal, lines)
     return blob_oid(b"\n".join(line for at, line in enumerate(lines) if at not in cut))
+
+
+def _without(text: bytes, found: Iterable[re.Match[bytes]]) -> bytes:
+    for one in sorted(found, key=lambda line: -line.start()):
+        text = text[: one.start()] + text[one.end() :]
+    return text
 
 
 def called_flows(text: bytes) -> frozenset[tuple[str, str]]:
@@ -121,19 +130,27 @@ def _called_first(start: Key, calls: Mapping[Key, list[Key]], seen: set[Key]) ->
 
 def _ordinary(text: bytes) -> Identity | None:
     """The identity by its two lines, where no rule of YAML can give them another meaning."""
+    lines = _ordinary_lines(text)
+    if lines is None:
+        return None
+    found = {line[1]: line[2].decode() for line in lines}
+    return Identity(id=found[b"id"], namespace=found[b"namespace"])
+
+
+def _ordinary_lines(text: bytes) -> Collection[re.Match[bytes]] | None:
     start = _START.match(text)
     at = start.end() if start else 0
-    found: dict[bytes, bytes] = {}
+    found: dict[bytes, re.Match[bytes]] = {}
     while len(found) < len(_NAMES):
         if filler := _FILLER.match(text, at):
             at = filler.end()
         elif (line := _LINE.match(text, at)) and line[1] not in found:
-            found[line[1]], at = line[2], line.end()
+            found[line[1]], at = line, line.end()
         else:
             return None
     if _GOES_ON.match(text, at) or _DOUBT.search(text, at) or _ODD_BREAK.search(text):
         return None
-    return Identity(id=found[b"id"].decode(), namespace=found[b"namespace"].decode())
+    return found.values()
 
 
 def _parsed(text: bytes) -> Identity:
@@ -149,8 +166,6 @@ def _top_level(text: bytes) -> Iterator[Scalar]:
 
 
 def _identity_lines(normal: bytes, lines: list[bytes]) -> frozenset[int]:
-    if _ordinary(normal + b"\n"):
-        return frozenset(at for at, line in enumerate(lines) if _LINE.match(line + b"\n"))
     spans = [(one.first_line, one.last_line, one.block) for one in _top_level(normal)]
     return frozenset(
         first

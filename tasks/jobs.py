@@ -59,8 +59,13 @@ class Job(Protocol):
 
 
 def job(name: str) -> Callable[[Callable[..., Any]], Any]:
-    """Registers a job under its explicit name; its body gets the job itself first."""
-    return shared_task(bind=True, name=name)
+    """Registers a job under its explicit name; its body gets the job itself first.
+
+    What a job of one part said is kept nowhere: its result is a row of the records, and a run
+    has thousands of them. Events tell Flower of all jobs alike.
+    """
+    kept = name not in PARTED
+    return shared_task(bind=True, name=name, ignore_result=not kept, track_started=kept)
 
 
 def message(name: str, run: Run, *args: str) -> Signature[Any]:

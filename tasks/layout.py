@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from tasks.artifacts import GLOBAL, Kind, Part
 from tasks.errors import Unsafe
@@ -29,8 +30,7 @@ _TEXT_SUFFIXES = (".yaml", ".yml")
 _FOLDERS = {Kind.FLOW: "flows", Kind.FILE: "files", Kind.DASHBOARD: "dashboards"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Which part a path below the directory of the sync belongs to."""
 
     part: Part
@@ -192,7 +192,7 @@ class SyncLayout:
         """
         namespace, _, below = (self._below(path) or "").partition("/")
         folder, _, rest = below.partition("/")
-        part = self._part(namespace, folder)
+        part = _part(namespace, folder)
         if part is None or not rest:
             return None
         owned = part.kind is Kind.FILE or rest.endswith(_TEXT_SUFFIXES)
@@ -212,20 +212,12 @@ class SyncLayout:
         if not folder and not link:
             return ()
         folders = (folder,) if folder else _FOLDERS.values()
-        found = (self._part(namespace, each) for each in folders)
+        found = (_part(namespace, each) for each in folders)
         return tuple(part for part in found if part is not None)
 
     def _below(self, path: str) -> str | None:
         prefix = f"{self.git_directory}/" if self.git_directory else ""
         return path.removeprefix(prefix) if path.startswith(prefix) else None
-
-    @staticmethod
-    def _part(namespace: str, folder: str) -> Part | None:
-        kind = next((kind for kind, name in _FOLDERS.items() if name == folder), None)
-        if kind is None or (namespace == GLOBAL) != (kind is Kind.DASHBOARD):
-            return None
-        good = namespace == GLOBAL or check_namespace(namespace) is None
-        return Part(namespace, kind) if good else None
 
     def _join(self, *parts: str) -> str:
         return "/".join((self.git_directory, *parts) if self.git_directory else parts)
@@ -243,6 +235,15 @@ class SyncLayout:
         if "/" in name:
             raise Unsafe(f"{noun} {visible_line(name)}: an id with a slash cannot be a file name")
         return name
+
+
+@lru_cache(maxsize=10_000)
+def _part(namespace: str, folder: str) -> Part | None:
+    kind = next((kind for kind, name in _FOLDERS.items() if name == folder), None)
+    if kind is None or (namespace == GLOBAL) != (kind is Kind.DASHBOARD):
+        return None
+    good = namespace == GLOBAL or check_namespace(namespace) is None
+    return Part(namespace, kind) if good else None
 
 
 def stem(rest: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from tasks.lines import Edit, edits, split_lines
@@ -12,6 +13,8 @@ from tasks.visible import visible
 CONTEXT = 3
 #: Bytes of either text; of bigger ones a patch gives only the counts.
 MAX_SHOWN = 1024 * 1024
+#: Paths that git does not quote: printable ASCII without `"` and backslash.
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 
 
 def is_text(content: bytes) -> bool:
@@ -29,7 +32,10 @@ def line_counts(before: bytes | None, after: bytes | None) -> tuple[int | None, 
     """Lines added and removed; (None, None) where either is no text. None = absent."""
     if not is_text(before or b"") or not is_text(after or b""):
         return None, None
-    found = edits(split_lines(before), split_lines(after))
+    return _counted(edits(split_lines(before), split_lines(after)))
+
+
+def _counted(found: Sequence[Edit]) -> tuple[int, int]:
     added = sum(edit[3] - edit[2] for edit in found)
     return added, sum(edit[1] - edit[0] for edit in found)
 
@@ -49,12 +55,13 @@ def patch(change: Change, before: bytes | None, after: bytes | None) -> bytes:
 
 
 def _body(old: bytes, new: bytes, before: bytes | None, after: bytes | None) -> bytes:
-    added, removed = line_counts(before, after)
-    if added is None or removed is None:
+    if not is_text(before or b"") or not is_text(after or b""):
         return b"Binary files %s and %s differ\n" % (old, new)
+    old_lines, new_lines = split_lines(before), split_lines(after)
+    found = edits(old_lines, new_lines)
     if max(len(before or b""), len(after or b"")) > MAX_SHOWN:
-        return b"Big files %s and %s differ: +%d -%d lines\n" % (old, new, added, removed)
-    hunks = b"".join(_hunks(split_lines(before), split_lines(after)))
+        return b"Big files %s and %s differ: +%d -%d lines\n" % (old, new, *_counted(found))
+    hunks = b"".join(_hunks(old_lines, new_lines, found))
     names = b"--- %s%s\n+++ %s%s\n" % (old, _tab(old), new, _tab(new))
     return names + hunks if hunks else b""
 
@@ -64,8 +71,8 @@ def shown(patch_text: bytes) -> str:
     return visible(patch_text.decode("utf-8", "replace"))
 
 
-def _hunks(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
-    for group in _groups(edits(old, new)):
+def _hunks(old: Sequence[bytes], new: Sequence[bytes], found: Sequence[Edit]) -> Iterator[bytes]:
+    for group in _groups(found):
         first, last = group[0], group[-1]
         old_from, new_from = max(first[0] - CONTEXT, 0), max(first[2] - CONTEXT, 0)
         # Above the first edit both texts are equal, so both begin equally far above it.
@@ -74,11 +81,11 @@ def _hunks(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[bytes]:
         yield b"@@ -%s +%s @@\n" % (_range(old_from, old_to), _range(new_from, new_to))
         at = old_from
         for edit in group:
-            yield from (_line(b" ", line) for line in old[at : edit[0]])
-            yield from (_line(b"-", line) for line in old[edit[0] : edit[1]])
-            yield from (_line(b"+", line) for line in new[edit[2] : edit[3]])
+            yield _signed(b" ", old[at : edit[0]])
+            yield _signed(b"-", old[edit[0] : edit[1]])
+            yield _signed(b"+", new[edit[2] : edit[3]])
             at = edit[1]
-        yield from (_line(b" ", line) for line in old[at:old_to])
+        yield _signed(b" ", old[at:old_to])
 
 
 def _groups(found: Sequence[Edit]) -> Iterator[list[Edit]]:
@@ -100,17 +107,18 @@ def _range(start: int, end: int) -> bytes:
     return b"%d" % first if count == 1 else b"%d,%d" % (first, count)
 
 
-def _line(sign: bytes, line: bytes) -> bytes:
-    return (
-        sign + line if line.endswith(b"\n") else sign + line + b"\n\\ No newline at end of file\n"
-    )
+def _signed(sign: bytes, lines: Sequence[bytes]) -> bytes:
+    """Lines behind their sign; only the last line of a text may have no LF."""
+    text = b"".join([sign + line for line in lines])
+    whole = not lines or lines[-1].endswith(b"\n")
+    return text if whole else text + b"\n\\ No newline at end of file\n"
 
 
 def _quoted(path: str) -> bytes:
     """A path as git writes it in a header: in quotes where it holds `"`, a backslash or bytes
     that are no printable ASCII."""
     raw = path.encode("utf-8", "surrogateescape")
-    if all(0x20 <= one < 0x7F and one not in b'"\\' for one in raw):
+    if _PLAIN.fullmatch(raw):
         return raw
     named = {0x22: b'\\"', 0x5C: b"\\\\", 0x0A: b"\\n", 0x09: b"\\t"}
     plain = (bytes([one]) if 0x20 <= one < 0x7F else b"\\%03o" % one for one in raw)

@@ -65,7 +65,8 @@ def plan_part(
     source, target = sides.source.snapshot, sides.target.snapshot
     compared = compare(source, target, base)
     texts = _Texts(part, sides, compared.differences)
-    drafted = [_change(task, part, sides, one, protected, texts) for one in compared.differences]
+    paths = _Paths(task, part, sides)
+    drafted = [_change(task, paths, one, protected, texts) for one in compared.differences]
     changes = [change for change in drafted if change is not None]
     invalid = _invalid(kestra, changes, texts)
     changes, problems = _settle_invalid(task, changes, invalid)
@@ -100,20 +101,40 @@ class _Texts:
         self.before = sides.target.read([name for name in names if name in target])
 
 
+class _Paths:
+    """Where an artifact of a part lies in Git: a file that is there keeps its name and mode, a new
+    one gets those of the layout."""
+
+    def __init__(self, task: Task, part: Part, sides: Sides) -> None:
+        self.part, self.to = part, sides.to
+        git = sides.target if sides.to is Side.GIT else sides.source
+        self._there = git.snapshot.entries
+        self._taken = {entry.path for entry in self._there.values()}
+        self._layout = SyncLayout(task.git_directory)
+
+    def of(self, name: str) -> tuple[str, str]:
+        """Path and mode."""
+        entry = self._there.get(name)
+        if entry is not None:
+            return entry.path, entry.mode
+        return self._layout.new_path(self.part, name, self._taken), "100644"
+
+
 def _change(
     task: Task,
-    part: Part,
-    sides: Sides,
+    paths: _Paths,
     difference: Difference,
     protected: Sequence[str],
     texts: _Texts,
 ) -> Change | None:
     """The change of one difference as policy decides it; None where it is left alone."""
+    part = paths.part
     decided = decide(difference, task, part, protected)
     if decided is None:
         return None
     name = difference.name
     before, after = texts.before.get(name), texts.after.get(name)
+    path, mode = paths.of(name)
     added, removed = line_counts(before, after)
     flow = part.kind is Kind.FLOW
     moves = flow and difference.action in {Action.ADD, Action.DELETE}
@@ -121,35 +142,19 @@ def _change(
         namespace=part.namespace,
         kind=part.kind,
         name=name,
-        target=sides.to,
+        target=paths.to,
         action=decided.action,
         held=decided.held,
         cause=difference.cause,
         before=difference.before,
         after=difference.after,
-        path=_path(task, part, sides, name),
-        mode=_mode(sides, name),
+        path=path,
+        mode=mode,
         additions=added,
         deletions=removed,
         body=body_digest(after or before or b"") if moves else None,
-        risks=risks(before, after) if flow and sides.to is Side.KESTRA else (),
+        risks=risks(before, after) if flow and paths.to is Side.KESTRA else (),
     )
-
-
-def _path(task: Task, part: Part, sides: Sides, name: str) -> str:
-    """The file in Git: the one that is there keeps its name, else the layout's."""
-    git = sides.target if sides.to is Side.GIT else sides.source
-    entry = git.snapshot.entries.get(name)
-    if entry is not None:
-        return entry.path
-    taken = {other.path for other in git.snapshot.entries.values()}
-    return SyncLayout(task.git_directory).new_path(part, name, taken)
-
-
-def _mode(sides: Sides, name: str) -> str:
-    git = sides.target if sides.to is Side.GIT else sides.source
-    entry = git.snapshot.entries.get(name)
-    return entry.mode if entry else "100644"
 
 
 def _invalid(kestra: KestraSide, changes: Sequence[Change], texts: _Texts) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ EVERYTHING = "/"
 _FILE_MODES = {"100644", "100755"}
 #: Bytes of a name that leave room for the folders above it in a path of Git.
 _MAX_NAME = MAX_PATH // 2
+#: Names in which no rule below can find anything, as most are: short words of letters, digits,
+#: `_` and `-`, with a dot or slash between two of them.
+_FIT = re.compile(r"(?!_flows)[A-Za-z0-9_-]{1,40}(?:[./][A-Za-z0-9_-]{1,40}){0,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ def git(
 
 
 def _unfit(part: Part, name: str) -> _Refused | None:
+    if _FIT.fullmatch(name) and (part.kind is Kind.FILE or "/" not in name):
+        return None
     where = f"Kestra, {part}: {name}"
     if part.kind is Kind.FILE and (reason := held_name(name)):
         return _not_held(where, reason, name)

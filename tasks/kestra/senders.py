@@ -130,8 +130,11 @@ class _Files:
         self._namespace = namespace
 
     def upserts(self, texts: Sequence[Text]) -> Iterator[Batch]:
-        plain = [text for text in texts if in_archives(text[0].name) and not _unheld(text[0])]
-        apart = [text for text in texts if text not in plain]
+        plain: list[Text] = []
+        apart: list[Text] = []
+        for key, content in texts:
+            fits = in_archives(key.name) and not _unheld(key)
+            (plain if fits else apart).append((key, content))
         for chunk in upload_chunks(plain, self._client.connection.timeout):
             yield self._upload(chunk)
         for key, content in apart:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from tasks.errors import Doubtful, NotFound, Refused
 from tasks.repo.command import Git, Stream
@@ -32,8 +32,7 @@ class EntryKind(StrEnum):
 _KINDS = {"120000": EntryKind.SYMLINK, "160000": EntryKind.COMMIT, "040000": EntryKind.TREE}
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One entry; `path` is below the repository root and untrusted: it may hold anything that
     git lets into a tree (bytes that are no UTF-8 are surrogate escapes)."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
 
 from tasks.artifacts import Kind, Part
 from tasks.plan import Target
@@ -68,7 +69,7 @@ class Bases:
         with self._database.write() as db:
             if _read(db, pair, part).version == read_at.version:
                 changed = read_at.model_copy(update={"items": items})
-                _store(db, pair, part, changed, is_there=read_at.version > 0)
+                _store(db, pair, {part: changed}, {part} if read_at.version else ())
 
     def landed(self, pair: str, landed: Mapping[Part, Mapping[str, str | None]]) -> None:
         """Notes changes that were read back on the target: name → digest, None = deleted."""
@@ -76,22 +77,22 @@ class Bases:
             return
         with self._database.write() as db:
             known = _rows(db, pair)
-            for part, items in landed.items():
-                row = known.get(part, BaseRow())
-                merged = {**row.items, **items}
-                left = {name: digest for name, digest in merged.items() if digest is not None}
-                changed = row.model_copy(update={"items": left})
-                _store(db, pair, part, changed, is_there=part in known)
+            changed = {
+                part: _merged(known.get(part, BaseRow()), items) for part, items in landed.items()
+            }
+            _store(db, pair, changed, known)
 
     def settle(self, pair: str, parts: Iterable[Part]) -> None:
         """Notes that a run that may delete ended APPLIED or UNCHANGED for these parts."""
         with self._database.write() as db:
             known = _rows(db, pair)
-            for part in parts:
-                row = known.get(part, BaseRow())
-                if not row.settled:
-                    settled = row.model_copy(update={"settled": True})
-                    _store(db, pair, part, settled, is_there=part in known)
+            rows = {part: known.get(part, BaseRow()) for part in parts}
+            settled = {
+                part: row.model_copy(update={"settled": True})
+                for part, row in rows.items()
+                if not row.settled
+            }
+            _store(db, pair, settled, known)
 
     def commit(self, pair: str) -> str | None:
         """The last commit at which both sides were seen equal."""
@@ -133,7 +134,8 @@ def _read(db: Connection, pair: str, part: Part) -> BaseRow:
 
 
 def _base(row: Row[tuple[object, ...]]) -> BaseRow:
-    return BaseRow(items=row.items, settled=row.settled, version=row.version)
+    # Without another check of each digest: what is in the table was a BaseRow.
+    return BaseRow.model_construct(items=row.items, settled=row.settled, version=row.version)
 
 
 def _rows(db: Connection, pair: str) -> dict[Part, BaseRow]:
@@ -141,10 +143,53 @@ def _rows(db: Connection, pair: str) -> dict[Part, BaseRow]:
     return {Part(row.namespace, Kind(row.kind)): _base(row) for row in rows}
 
 
-def _store(db: Connection, pair: str, part: Part, row: BaseRow, *, is_there: bool) -> None:
-    values = {"items": dict(row.items), "settled": row.settled, "version": row.version + 1}
-    if is_there:
-        db.execute(update(bases).where(_here(pair, part)).values(values))  # type: ignore[arg-type]
-        return
-    key = {"scope": pair, "namespace": part.namespace, "kind": part.kind}
-    db.execute(insert(bases).values(**key, **values))
+def _merged(row: BaseRow, landed: Mapping[str, str | None]) -> BaseRow:
+    merged = {**row.items, **landed}
+    left = {name: digest for name, digest in merged.items() if digest is not None}
+    return row.model_copy(update={"items": left})
+
+
+def _store(
+    db: Connection, pair: str, changed: Mapping[Part, BaseRow], there: Collection[Part]
+) -> None:
+    """Writes rows, those of parts that are `there` over what they were."""
+    values = {part: _values(pair, part, row) for part, row in changed.items()}
+    old = [value for part, value in values.items() if part in there]
+    new = [value for part, value in values.items() if part not in there]
+    if old:
+        db.execute(_OVERWRITE, old)
+    if new:
+        db.execute(_ADD, new)
+
+
+def _values(pair: str, part: Part, row: BaseRow) -> dict[str, object]:
+    return {
+        "of_pair": pair,
+        "of_namespace": part.namespace,
+        "of_kind": part.kind,
+        "new_items": dict(row.items),
+        "new_settled": row.settled,
+        "new_version": row.version + 1,
+    }
+
+
+_NEW: dict[str, Any] = {
+    "items": bindparam("new_items"),
+    "settled": bindparam("new_settled"),
+    "version": bindparam("new_version"),
+}
+_OVERWRITE = (
+    update(bases)
+    .where(
+        bases.c.scope == bindparam("of_pair"),
+        bases.c.namespace == bindparam("of_namespace"),
+        bases.c.kind == bindparam("of_kind"),
+    )
+    .values(_NEW)
+)
+_ADD = insert(bases).values(
+    scope=bindparam("of_pair"),
+    namespace=bindparam("of_namespace"),
+    kind=bindparam("of_kind"),
+    **_NEW,
+)
