@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from tasks.errors import TaskError
-from tasks.plan import Action, Plan
+from tasks.plan import Action, Change
 from tasks.requests import NamespaceSync, Sync
 from tasks.visible import visible_line
 
@@ -41,26 +41,31 @@ def check_message(template: str) -> None:
 
 
 def commit_message(
-    template: str, plan: Plan, *, source: str, execution_id: str | None = None
+    template: str,
+    changes: Iterable[Change],
+    *,
+    run: str,
+    source: str,
+    execution_id: str | None = None,
 ) -> str:
     """The message with its placeholders filled; line ends in the values become blanks.
 
-    `source` says in words what was exported, e.g. `tenant main`. Raises TaskError as
-    `check_message` does.
+    `changes` are those that the commit writes; `source` says in words what was exported, e.g.
+    `tenant main`. Raises TaskError as `check_message` does.
     """
     check_message(template)
     values = {
-        "run": plan.run,
+        "run": run,
         "source": source,
-        "counts": counts_in_words(plan),
+        "counts": counts_in_words(changes),
         "executionId": execution_id or "",
     }
     return _PLACEHOLDER.sub(lambda found: _one_line(values[found[1]]), template)
 
 
-def counts_in_words(plan: Plan) -> str:
-    """`3 added, 2 changed, 1 deleted`, of the changes that a commit writes."""
-    actions = [change.action for change in plan.writes]
+def counts_in_words(changes: Iterable[Change]) -> str:
+    """`3 added, 2 changed, 1 deleted`."""
+    actions = [change.action for change in changes]
     words = ((Action.ADD, "added"), (Action.UPDATE, "changed"), (Action.DELETE, "deleted"))
     return ", ".join(f"{actions.count(action)} {word}" for action, word in words)
 

@@ -50,7 +50,6 @@ from tasks.wording import commit_wording
 from tasks.writes import (
     changes_of,
     open_writes,
-    plan_of,
     store,
     write_rows,
 )
@@ -229,7 +228,7 @@ def commit(tools: Toolbox, run: Run, guard: Guard) -> str:
     held = kestra_now(kestra, {change.part for change in todo})
     wording = commit_wording(
         run,
-        plan_of(tools, run),
+        changes,
         tools.runs.askers(run.id),
         tools.runs.reviews(run.id),
         repo.connection,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.commitmessage import commit_message, default_message, trailers
 from tasks.connections import RepositoryConnection
-from tasks.plan import Plan
+from tasks.plan import Change
 from tasks.repo.message import Person
 from tasks.run import Asker, Review, Run
 
@@ -27,12 +27,13 @@ class Wording:
 
 def commit_wording(
     run: Run,
-    plan: Plan,
+    changes: Sequence[Change],
     askers: Sequence[Asker],
     reviews: Sequence[Review],
     connection: RepositoryConnection,
 ) -> Wording:
-    """The message with its placeholders filled, the trailers, author and committer.
+    """The message with its placeholders filled, the trailers, author and committer of the commit
+    of these changes.
 
     The author is the task's, else who approved, else who asked, else the configuration's; the
     committer is always the service of the configuration.
@@ -41,9 +42,11 @@ def commit_wording(
     executions = [one.triggered_by["executionId"] for one in askers if one.triggered_by]
     execution = str(executions[0]) if executions else None
     template = run.task.commit_message or default_message(run.task)
-    source = f"tenant {plan.target.tenant}"
+    source = f"tenant {run.target.tenant}" if run.target else ""
     return Wording(
-        message=commit_message(template, plan, source=source, execution_id=execution),
+        message=commit_message(
+            template, changes, run=run.id, source=source, execution_id=execution
+        ),
         trailers=trailers(
             run.id, run.plan_digest or "", execution_id=execution, reviewers=approved
         ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from tasks.artifacts import Kind, Part
 from tasks.record import Record
@@ -98,17 +98,15 @@ class Parts:
 
     def one(self, run_id: str, part: Part) -> PartRow | None:
         """One part of a run, or None."""
-        here = (parts.c.run == run_id, parts.c.namespace == part.namespace)
         with self._database.read() as db:
-            row = db.execute(select(parts).where(*here, parts.c.kind == part.kind)).first()
+            row = db.execute(_ONE, _named(run_id, part)).first()
         return PartRow(**row._mapping) if row else None
 
     def planned(self, run_id: str, part: Part, state: PartState, result: str) -> None:
         """Stores the result of a part; the first one stays."""
-        here = (parts.c.run == run_id, parts.c.namespace == part.namespace)
-        change = update(parts).where(*here, parts.c.kind == part.kind, parts.c.result.is_(None))
+        values = {"new_state": state, "new_result": result}
         with self._database.write() as db:
-            db.execute(change.values(state=state, result=result))
+            db.execute(_PLANNED, {**_named(run_id, part), **values})
 
     def progress(self, run_id: str) -> tuple[int, int]:
         """How many parts are done, of how many."""
@@ -168,3 +166,21 @@ class Parts:
         with self._database.read() as db:
             rows = [tuple(row) for query in queries for row in db.execute(query)]
         return frozenset(name for row in rows for name in row if name)
+
+
+def _named(run_id: str, part: Part) -> dict[str, object]:
+    return {"of_run": run_id, "of_namespace": part.namespace, "of_kind": part.kind}
+
+
+#: Each of thousands of planning jobs asks these; to build them takes longer than to answer them.
+_HERE = (
+    parts.c.run == bindparam("of_run"),
+    parts.c.namespace == bindparam("of_namespace"),
+    parts.c.kind == bindparam("of_kind"),
+)
+_ONE = select(parts).where(*_HERE)
+_PLANNED = (
+    update(parts)
+    .where(*_HERE, parts.c.result.is_(None))
+    .values(state=bindparam("new_state"), result=bindparam("new_result"))
+)

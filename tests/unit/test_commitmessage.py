@@ -8,12 +8,12 @@ from tasks.commitmessage import check_message, commit_message, default_message, 
 from tasks.errors import TaskError
 from tasks.plan import Action
 from tasks.requests import NamespaceSync, Side
-from tests.planmaking import change, plan, sync
+from tests.planmaking import change, sync
 
 
 def _message(template: str, execution: str | None = "e1") -> str:
-    made = plan(change(Action.ADD, "a"), change(Action.DELETE, "d"))
-    return commit_message(template, made, source="tenant main", execution_id=execution)
+    made = [change(Action.ADD, "a"), change(Action.DELETE, "d")]
+    return commit_message(template, made, run="run-1", source="tenant main", execution_id=execution)
 
 
 def test_the_default_is_the_vendors() -> None:
