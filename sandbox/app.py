@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from . import (
+    charts,
     dashboardroutes,
     fileroutes,
     flowbulk,
@@ -72,6 +73,7 @@ class SandboxApp:
         flowreplace.add_routes(self._router)
         fileroutes.add_routes(self._router)
         dashboardroutes.add_routes(self._router)
+        charts.add_routes(self._router)
         kvroutes.add_routes(self._router, world.settings.dialect)
         namespaces.add_routes(self._router, ee=world.settings.ee)
 

@@ -135,6 +135,13 @@ class FlowStore:
             if namespace in kept and revisions and not revisions[-1].deleted:
                 yield StoredFlow(namespace, flow_id, revisions[-1])
 
+    def kept(self) -> Iterator[tuple[str, str, Revision]]:
+        """Namespace, id and revision of all that is no deletion, of deleted flows too, sorted."""
+        for namespace, flow_id in sorted(self._rows):
+            for revision in self._rows[namespace, flow_id]:
+                if not revision.deleted:
+                    yield namespace, flow_id, revision
+
     def in_namespace(self, namespace: str) -> list[StoredFlow]:
         """The live flows of one namespace, without its children."""
         found = []

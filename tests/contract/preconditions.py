@@ -17,8 +17,8 @@ CHECKS_LEFT_OUT = {
 
 #: Single exchanges that are not replayed, by number, with the reason.
 LEFT_OUT = {
-    418: "chart queries are not answered by the sandbox",
-    419: "chart queries are not answered by the sandbox",
+    418: "its rows are all flows of the server that was recorded",
+    419: "aggregates in charts are not answered by the sandbox",
     420: "the CSV export is not answered by the sandbox",
     525: "executions are not answered by the sandbox",
 }

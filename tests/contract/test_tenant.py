@@ -163,3 +163,43 @@ def test_a_dashboard_validation_tells_what_is_wrong(kestra: Kestra) -> None:
     bad_chart = "charts:\n  - id: c\n    type: io.kestra.plugin.core.dashboard.chart.Nope\n"
     refused = constraints(dashboard("v").replace("charts: []\n", bad_chart))
     assert refused == "Invalid type: io.kestra.plugin.core.dashboard.chart.Nope"
+
+
+#: A table of all flows; what counts is its total.
+_CHART = """id: flows
+type: io.kestra.plugin.core.dashboard.chart.Table
+data:
+  type: io.kestra.plugin.core.dashboard.data.Flows
+  columns:
+    id:
+      field: ID
+"""
+
+
+def _probed(kestra: Kestra) -> tuple[int, str, int]:
+    """Live flows, the newest change, and revisions that are no deletion."""
+    query = {"page": "1", "size": "1", "sort": "updated:desc"}
+    newest = kestra.client.get("/flows/search", params=query).json()
+    asked = {"chart": _CHART, "globalFilter": {"pageNumber": 1, "pageSize": 1}}
+    answer = kestra.client.post("/dashboards/charts/preview", json=asked).json()
+    assert len(answer["results"]) == 1
+    return newest["total"], newest["results"][0]["updated"], answer["total"]
+
+
+def test_every_change_of_a_flow_moves_the_probes_and_an_equal_one_does_not(kestra: Kestra) -> None:
+    here = kestra.namespace
+    kestra.create(flow(here, "one"))
+    kestra.create(flow(here, "two"))
+    total, _, revisions = known = _probed(kestra)
+
+    kestra.update(here, "one", flow(here, "one"))
+    assert _probed(kestra) == known
+    kestra.update(here, "one", flow(here, "one", "other"))
+    assert _probed(kestra)[::2] == (total, revisions + 1)
+    kestra.client.post("/flows/disable/by-ids", json=[{"namespace": here, "id": "two"}])
+    assert _probed(kestra)[::2] == (total, revisions + 2)
+    assert _probed(kestra)[1] > known[1]
+    kestra.client.delete(f"/flows/{here}/two")
+    assert _probed(kestra)[::2] == (total - 1, revisions + 2)
+    kestra.create(flow(here, "three"))
+    assert _probed(kestra)[::2] == (total, revisions + 3)
