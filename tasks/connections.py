@@ -71,6 +71,12 @@ class KestraConnection(Record, use_attribute_docstrings=True):
     """Seconds for bulk reads and imports, which the server builds in memory."""
     connections: Annotated[int, Field(ge=1, le=64)] = 8
     """Connections of one worker process group; throughput stops growing at 8 (measured)."""
+    change_probes: bool = False
+    """Whether a tenant sync that no person asked for asks first if anything has changed, and reads
+    nothing if not. Namespace files that were edited in Kestra are then found by the next full read
+    only."""
+    full_read_every: Annotated[float, Field(ge=1, le=3600)] = 3600.0
+    """Seconds after which everything is read all the same; with `changeProbes`."""
 
     @model_validator(mode="after")
     def _one_login(self) -> KestraConnection:

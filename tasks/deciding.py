@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tasks.artifacts import GLOBAL, Kind, Part
 from tasks.gathering import assemble
 from tasks.outcome import State
@@ -38,14 +40,19 @@ def next_state(run: Run, plan: Plan) -> State:
     return next_after_plan(run, plan)
 
 
-def assemble_plan(tools: Toolbox, run: Run) -> Plan:
-    """The plan of all parts, from what their jobs stored."""
+def part_plans(tools: Toolbox, run: Run) -> list[PartPlan]:
+    """What the jobs of all parts stored, and what the survey proved."""
     counts = {Part(n, Kind(k)): count for n, k, count in run.facts.get("equal", [])}
     parts = [_part_plan(tools, row, counts.get(row.part, 0)) for row in tools.parts.of(run.id)]
     if nameless := run.facts.get("nameless"):
         # What such a text is called is unknown, so nothing that seems to be missing is.
         why = f"{nameless} texts of Kestra tell no id; mend them, nothing is deleted until then"
         parts.append(unread(Part(GLOBAL, Kind.FLOW), why))
+    return parts
+
+
+def assemble_plan(run: Run, parts: Sequence[PartPlan]) -> Plan:
+    """The plan of all parts."""
     return assemble(
         run.task,
         run.id,

@@ -34,13 +34,7 @@ def pin(
 
     Raises LoginRefused, Unreachable and the like for a repository that cannot be reached.
     """
-    target = Target(
-        server=server.uuid,
-        tenant=kestra.connection.tenant,
-        remote=repo.remote,
-        branch=task.branch,
-        git_directory=task.git_directory,
-    )
+    target = target_of(task, server.uuid, kestra, repo)
     tip = repo.tip(task.branch)
     if tip.oid is not None:
         repo.ensure(run_id, tip.oid, task.branch)
@@ -50,6 +44,17 @@ def pin(
         return Pinned(server=server, target=target, problems=(_no_branch(task, repo, run_id),))
     start = _branch_start(task, repo, run_id, tip)
     return Pinned(server=server, target=target, commit=start, new_branch=True)
+
+
+def target_of(task: Task, server: str, kestra: KestraSide, repo: RepoSide) -> Target:
+    """The tenant and branch of a task, on the server with this uuid."""
+    return Target(
+        server=server,
+        tenant=kestra.connection.tenant,
+        remote=repo.remote,
+        branch=task.branch,
+        git_directory=task.git_directory,
+    )
 
 
 def check_history(repo: RepoSide, target: Target, tip: str, bases: Bases) -> tuple[Problem, ...]:

@@ -26,6 +26,8 @@ class Code(StrEnum):
     INVALID_SYNTAX = "INVALID_SYNTAX"
     #: A part could not be read; nothing is deleted in the whole run.
     UNREAD = "UNREAD"
+    #: Namespace files were not read, because nothing that the probes see has changed.
+    NOT_READ = "NOT_READ"
     #: The server does not offer this kind.
     UNSUPPORTED = "UNSUPPORTED"
     #: The source is empty where the target is not.

@@ -96,6 +96,11 @@ class Asker(Record):
     asked_at: datetime
     withdrawn: bool
 
+    @property
+    def is_person(self) -> bool:
+        """Whether it is somebody, and no message, schedule, execution or earlier run."""
+        return not self.who.startswith(("message ", "schedule ", "execution ", "run "))
+
 
 class Review(Record):
     """Who decided what on which plan digest."""

@@ -16,7 +16,7 @@ from typing import Any
 from tasks import committing, finishing, holding, planning, survey, writing
 from tasks.artifacts import Part
 from tasks.compare import is_withheld
-from tasks.deciding import assemble_plan, next_state, supersede_older, waiting_twin
+from tasks.deciding import assemble_plan, next_state, part_plans, supersede_older, waiting_twin
 from tasks.details import with_details
 from tasks.ending import columns_of, end_of, follow, settle
 from tasks.errors import (
@@ -37,6 +37,7 @@ from tasks.partplan import PartPlan, unread
 from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
+from tasks.probing import last_known, remember
 from tasks.problems import Code, Problem
 from tasks.requests import Task
 from tasks.run import Run
@@ -72,7 +73,8 @@ def split(tools: Toolbox, run: Run) -> Split:
     rows = tools.parts.of(run.id)
     if not rows:
         kestra, repo = _sides(tools, run.task)
-        surveyed = survey.survey(run.task, run.id, kestra, repo, tools.bases, tools.contents)
+        known = last_known(tools, run)
+        surveyed = survey.survey(run.task, run.id, kestra, repo, tools.bases, tools.contents, known)
         if surveyed.pinned.problems:
             return Split(ended=_refused(tools, run, surveyed.pinned.problems))
         tools.bases.met(kestra.connection.url, surveyed.pinned.server.uuid)
@@ -88,6 +90,7 @@ def _record(tools: Toolbox, run: Run, read: survey.Survey) -> list[PartRow]:
         "server": asdict(pinned.server),
         "nameless": read.nameless,
         "equal": [[part.namespace, part.kind, count] for part, count in read.equal.items()],
+        "seen": read.seen.to_facts() if read.seen is not None else None,
     }
     rows = [_row(run, part, PartState.SURVEYED, name) for part, name in read.open.items()]
     rows += [_row(run, part, PartState.EQUAL, None) for part in read.equal]
@@ -170,7 +173,8 @@ class Decided:
 
 def gather(tools: Toolbox, run: Run) -> Decided:
     """One plan of all parts, its digest and diff files; then the next state."""
-    plan = assemble_plan(tools, run)
+    parts = part_plans(tools, run)
+    plan = assemble_plan(run, parts)
     digest = plan_digest(plan)
     stored = store_files(plan, tools.contents)
     columns: dict[str, Any] = {
@@ -194,6 +198,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     moved = _moved(tools.runs.move(run, state, **columns))
     if moved.state is State.UNCHANGED and not run.task.dry_run:
         settle(tools, moved, moved.base_commit)
+        remember(tools.known, moved, parts)
     return Decided(run=moved, superseded=supersede_older(tools, moved))
 
 

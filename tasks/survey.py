@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from tasks.ignore import IGNORE_FILE, Ignore
 from tasks.kestra.side import Flows, KestraSide
 from tasks.layout import SyncLayout, kestra_name
 from tasks.pinning import Pinned, pin
+from tasks.probing import Seen, look_at, not_read, probe
 from tasks.problems import Code, Problem
 from tasks.record import Record
 from tasks.repo.side import RepoSide
@@ -22,6 +24,7 @@ from tasks.requests import NamespaceSync, Task
 from tasks.snapshots import GitFile
 from tasks.store.bases import BaseRow, Bases, scope
 from tasks.store.contents import Contents
+from tasks.store.known import Known
 
 #: What Kestra holds under one name: digest, blob id, and the name of the bytes in the contents
 #: store; None where Git holds an equal blob in the same part.
@@ -54,22 +57,40 @@ class Survey:
     problems: tuple[Problem, ...] = ()
     #: How many flows tell no identity, so that they cannot be missed by name.
     nameless: int = 0
+    #: What the next run needs to ask the probes; None where it cannot.
+    seen: Seen | None = None
 
 
 def survey(
-    task: Task, run_id: str, kestra: KestraSide, repo: RepoSide, bases: Bases, contents: Contents
+    task: Task,
+    run_id: str,
+    kestra: KestraSide,
+    repo: RepoSide,
+    bases: Bases,
+    contents: Contents,
+    known: Known | None = None,
 ) -> Survey:
     """Pins both sides, reads them side by side, proves what it can, stages the rest by part.
 
     Files are read namespace by namespace on as many threads as there are connections; what is
-    proven equal is dropped at once, so that memory does not grow with the tenant.
+    proven equal is dropped at once, so that memory does not grow with the tenant. Where the
+    connection has `changeProbes`, they are asked first, and nothing is read when they say that
+    both sides are as what is `known`.
     """
     server = kestra.identity(prove=False)  # what is read next proves the login
     with ThreadPoolExecutor(kestra.connection.connections) as pool:
-        asked = _Asked(task, kestra, pool)
+        probed = pool.submit(probe, kestra) if kestra.connection.change_probes else None
+        asked = _Asked(task, kestra, pool) if probed is None else None
         pinned = pin(task, run_id, server, kestra, repo, bases)
         if pinned.problems:
             return Survey(pinned=pinned)
+        seen = None
+        if probed is not None:
+            seen = look_at(probed.result(), task, pinned, kestra, repo, known)
+            if seen is not None and seen.known is not None:
+                return _unread(pinned, seen, seen.known, kestra.connection.full_read_every)
+        began = time.monotonic()
+        asked = asked or _Asked(task, kestra, pool)
         layout = SyncLayout(task.git_directory)
         entries = repo.listing(pinned.commit, task.git_directory) if pinned.commit else ()
         files = placed(layout, entries)
@@ -80,7 +101,14 @@ def survey(
             part: _start(pool, kestra, staging, found, part)
             for part in sorted(_scope(task, found, files, rows))
         }
-        return _survey(task, pinned, bases, found, {p: f.result() for p, f in surveyed.items()})
+        read = {part: done.result() for part, done in surveyed.items()}
+        if seen is not None and not seen.is_worth(time.monotonic() - began):
+            seen = None
+        return _survey(task, pinned, bases, found, read, seen)
+
+
+def _unread(pinned: Pinned, seen: Seen, known: Known, every: float) -> Survey:
+    return Survey(pinned=pinned, equal=known.counts, problems=not_read(known, every), seen=seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +127,7 @@ def _survey(
     bases: Bases,
     found: _Found,
     results: Mapping[Part, _PartResult],
+    seen: Seen | None,
 ) -> Survey:
     open_, equal = {}, {}
     for part, result in results.items():
@@ -116,6 +145,7 @@ def _survey(
         equal=equal,
         problems=found.problems,
         nameless=found.nameless,
+        seen=seen,
     )
 
 

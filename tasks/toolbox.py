@@ -14,6 +14,7 @@ from tasks.repo.side import RepoSide
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
 from tasks.store.database import Database
+from tasks.store.known import KnownSides
 from tasks.store.parts import Parts
 from tasks.store.runs import Runs
 
@@ -61,6 +62,10 @@ class Toolbox:
     @cached_property
     def bases(self) -> Bases:
         return Bases(self.database)
+
+    @cached_property
+    def known(self) -> KnownSides:
+        return KnownSides(self.database)
 
     @cached_property
     def contents(self) -> Contents:

@@ -11,9 +11,6 @@ from tasks.plan import Change
 from tasks.repo.message import Person
 from tasks.run import Asker, Review, Run
 
-#: Askers that are no persons: messages, schedules, executions and earlier runs.
-_NO_PERSONS = ("message ", "schedule ", "execution ", "run ")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
@@ -58,6 +55,6 @@ def commit_wording(
 def _author(
     run: Run, approved: Sequence[str], askers: Sequence[Asker], connection: RepositoryConnection
 ) -> Person:
-    people = [*approved, *(one.who for one in askers if not one.who.startswith(_NO_PERSONS))]
+    people = [*approved, *(one.who for one in askers if one.is_person)]
     name = run.task.author_name or (people[0] if people else connection.author_name)
     return Person(name, run.task.author_email or connection.author_email)

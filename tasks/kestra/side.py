@@ -10,6 +10,7 @@ from tasks.kestra.client import Client, Guard
 from tasks.kestra.dashboards import read_dashboards
 from tasks.kestra.files import read_files
 from tasks.kestra.flows import Flows, last_revision, read_flows
+from tasks.kestra.probe import Fingerprint, read_fingerprint
 from tasks.kestra.server import Server, prove_login, read_namespaces, read_server
 from tasks.kestra.validation import invalid_texts
 from tasks.kestra.writing import Write, WriteReport, Written, write_all
@@ -69,6 +70,10 @@ class KestraSide:
     def dashboards(self) -> Mapping[str, bytes]:
         """All dashboards of the tenant: id → text, which always holds an `id:` line."""
         return read_dashboards(self._client, self._dialect())
+
+    def fingerprint(self) -> Fingerprint | None:
+        """What the probes of changes answer; None where this server or login has none."""
+        return read_fingerprint(self._client, self._dialect())
 
     def validate(self, kind: Kind, texts: Mapping[Key, bytes]) -> Mapping[Key, str]:
         """Only the texts that the server does not accept, with its message. Files are not asked

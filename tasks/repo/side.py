@@ -132,9 +132,14 @@ class RepoSide:
         """The direct entries of a directory, the ids of its subdirectories among them."""
         return self._pins.read(lambda git: tree.children(git, oid, directory), oid)
 
+    def tree_of(self, oid: str, directory: str) -> str | None:
+        """The id of the tree of a directory (empty: the root): equal ids, equal contents; None
+        when there is no such directory."""
+        return self._pins.read(lambda git: tree.directory_oid(git, oid, directory), oid)
+
     def directory_exists(self, oid: str, directory: str) -> bool:
         """Whether there is a directory (no file, no symbolic link) of this name."""
-        return self._pins.read(lambda git: tree.directory_oid(git, oid, directory), oid) is not None
+        return self.tree_of(oid, directory) is not None
 
     def paths(self, oid: str, paths: Sequence[str]) -> Mapping[str, TreeEntry]:
         """The entries at exactly these paths; a path where nothing is has no key."""

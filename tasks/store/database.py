@@ -138,6 +138,13 @@ pairs = Table(
     #: The last commit at which both sides were seen equal.
     Column("commit_id", String(64), nullable=False),
 )
+known = Table(
+    "known",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    #: `tasks.store.known.Known`.
+    Column("value", JSON, nullable=False),
+)
 servers = Table(
     "servers",
     metadata,

@@ -1,0 +1,155 @@
+"""A tenant in which nothing has changed costs a handful of calls; what has changed is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.faults import Fault
+from sandbox.sample import sample_seed
+from tests.stack import Stack, wait_for
+from tests.texts import dashboard, flow
+
+NAMESPACE = "company.team"
+#: identity, namespaces, newest flow, revisions, dashboards.
+HANDFUL = 5
+
+
+def _probing(stack: Stack, **more: Any) -> None:
+    value = yaml.safe_load(stack.config.read_text())
+    value["kestra"]["main"] |= {"changeProbes": True, **more}
+    stack.config.write_text(yaml.safe_dump(value))
+
+
+def _calls(stack: Stack, ask: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], int]:
+    stack.kestra.reset_log()
+    return ask(), len(stack.kestra.log())
+
+
+def _settled(stack: Stack) -> None:
+    """Equal on both sides, and read whole by a run that found no difference."""
+    assert stack.export()["state"] == "APPLIED"
+    outcome, calls = _calls(stack, stack.reconcile)
+    assert outcome["state"] == "UNCHANGED"
+    assert outcome["problems"] == []
+    assert calls > HANDFUL
+
+
+@pytest.fixture
+def settled(stack: Stack) -> Stack:
+    _probing(stack)
+    stack.kestra.apply(sample_seed(namespaces=6, flows_each=3, files_each=2))
+    stack.kestra.seed(
+        flows=[flow(NAMESPACE, name) for name in ("one", "two")],
+        files=[{"namespace": NAMESPACE, "path": "/a.txt", "text": "a"}],
+        dashboards=[dashboard("board")],
+    )
+    _settled(stack)
+    return stack
+
+
+def test_an_unchanged_tenant_costs_a_handful_of_calls_in_either_direction(settled: Stack) -> None:
+    for ask in (settled.reconcile, settled.export, settled.reconcile):
+        outcome, calls = _calls(settled, ask)
+        assert (outcome["state"], calls) == ("UNCHANGED", HANDFUL)
+        (problem,) = outcome["problems"]
+        assert problem["code"] == "NOT_READ"
+        assert "files of 11 namespaces were last read at" in problem["message"]
+
+
+def _changed(name: str) -> dict[str, str]:
+    return {"namespace": NAMESPACE, "id": name, "source": flow(NAMESPACE, name, "other")}
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "a flow is created": {"flows": [flow(NAMESPACE, "three")]},
+    "a flow is changed": {"flows": [_changed("one")]},
+    "a flow is deleted": {"delete_flows": [{"namespace": NAMESPACE, "id": "two"}]},
+    "a flow takes the place of another": {
+        "delete_flows": [{"namespace": NAMESPACE, "id": "two"}],
+        "flows": [flow(NAMESPACE, "three")],
+    },
+    "a namespace is new": {"flows": [flow("company.fresh", "one")]},
+    "a dashboard is created": {"dashboards": [dashboard("second")]},
+    "a dashboard is changed": {"dashboards": [dashboard("board", "other")]},
+    "a dashboard is deleted": {"delete_dashboards": ["board"]},
+}
+
+
+@pytest.mark.parametrize("seed", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_in_kestra_is_seen(settled: Stack, seed: dict[str, Any]) -> None:
+    settled.kestra.apply(seed)
+    outcome = settled.export()
+    assert outcome["state"] == "APPLIED"
+    assert outcome["counts"]["landed"] == sum(map(len, seed.values()))
+    assert outcome["problems"] == []
+
+
+@pytest.mark.parametrize("path", [f"{NAMESPACE}/flows/one.yaml", f"{NAMESPACE}/files/new.txt"])
+def test_a_change_in_git_is_seen(settled: Stack, path: str) -> None:
+    text = flow(NAMESPACE, "one", "other") if path.endswith(".yaml") else "new"
+    settled.push({path: text})
+    outcome = settled.reconcile()
+    assert outcome["state"] == "APPLIED"
+    assert outcome["counts"]["landed"] == 1
+
+
+def test_a_file_edited_in_kestra_is_found_by_a_person_and_by_the_next_full_read(
+    settled: Stack,
+) -> None:
+    settled.kestra.apply({"files": [{"namespace": NAMESPACE, "path": "/a.txt", "text": "b"}]})
+    assert _calls(settled, settled.export)[1] == HANDFUL
+    plan = settled.sync(sourceOfTruth="KESTRA", dryRun=True)
+    assert (plan["state"], plan["counts"]["update"]) == ("PLANNED", 1)
+    shown = settled.run("sync", "tenant", "--source-of-truth", "KESTRA", "--branch", "main")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert settled.tree()[f"{NAMESPACE}/files/a.txt"] == b"b"
+
+
+def test_everything_is_read_again_when_its_time_has_come(settled: Stack) -> None:
+    assert _calls(settled, settled.export)[1] == HANDFUL
+    settled.kestra.apply({"files": [{"namespace": NAMESPACE, "path": "/a.txt", "text": "b"}]})
+    _probing(settled, fullReadEvery=1)
+    wait_for("the files are read", lambda: settled.export()["state"] == "APPLIED")
+    assert settled.tree()[f"{NAMESPACE}/files/a.txt"] == b"b"
+
+
+@pytest.mark.parametrize("call", ["/configs", "/namespaces/search"])
+def test_everything_is_read_after_an_error(settled: Stack, call: str) -> None:
+    settled.kestra.arm(Fault(target=call, status=403, times=None))
+    assert settled.reconcile()["state"] == "FAILED"
+    settled.kestra.disarm()
+    assert _calls(settled, settled.reconcile)[1] > HANDFUL
+    assert _calls(settled, settled.reconcile)[1] == HANDFUL
+
+
+def test_everything_is_read_after_a_run_that_wrote(settled: Stack) -> None:
+    """Git goes back to a tree that was once equal; what was written meanwhile is a file alone."""
+    before = settled.tree()
+    settled.push({f"{NAMESPACE}/files/a.txt": "b"})
+    assert (
+        settled.sync("namespace_sync", sourceOfTruth="GIT", namespace=NAMESPACE)["state"]
+        == "APPLIED"
+    )
+    settled.push({f"{NAMESPACE}/files/a.txt": "a"})
+    assert settled.tree() == before
+    outcome = settled.reconcile()
+    assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
+
+
+def test_a_server_without_the_probes_is_read_whole(settled: Stack) -> None:
+    settled.kestra.arm(Fault(target="/charts/preview", status=404, times=None))
+    for _ in range(2):
+        outcome, calls = _calls(settled, settled.reconcile)
+        assert outcome["state"] == "UNCHANGED"
+        assert outcome["problems"] == []
+        assert calls > HANDFUL
+
+
+def test_without_changeprobes_everything_is_read(stack: Stack) -> None:
+    stack.kestra.apply(sample_seed(namespaces=6, flows_each=1, files_each=1))
+    _settled(stack)
+    assert _calls(stack, stack.reconcile)[1] > HANDFUL
