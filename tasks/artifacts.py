@@ -24,14 +24,16 @@ class Kind(StrEnum):
     #: A custom dashboard of the tenant: YAML text, identified by the id in the text.
     DASHBOARD = "DASHBOARD"
 
+    # Parts and keys are hashed by the ten thousand, and an enumeration hashes in Python.
+    __hash__ = str.__hash__
+
     @property
     def is_text(self) -> bool:
         """Whether equality ignores CRLF against LF and blanks at the end of the text."""
         return self is not Kind.FILE
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Part:
+class Part(NamedTuple):
     """One namespace × kind of a run."""
 
     namespace: str
@@ -41,8 +43,7 @@ class Part:
         return f"{self.namespace} {self.kind}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """The identity of one artifact: `name` is a flow id, a file path as Kestra lists it
     (no leading slash, a space is `+`), or a dashboard id."""
 

@@ -27,6 +27,8 @@ def with_moves(changes: Sequence[Change]) -> tuple[Change, ...]:
     namespace, else the first by key. Deletions that are held back because their namespace is
     protected are paired as well: the move then creates and keeps.
     """
+    if not any(_leaves(change) for change in changes):
+        return tuple(changes)
     additions: dict[_Likeness, list[Change]] = defaultdict(list)
     deletions: dict[_Likeness, list[Change]] = defaultdict(list)
     for change in sorted(changes, key=lambda one: one.key):

@@ -41,7 +41,13 @@ def unfolded(body: bytes, what: str, *, without: str | None = None) -> list[tupl
             if sum(entry.file_size for entry in entries) > UNFOLDED_LIMIT:
                 raise Doubtful(f"{what}: the archive unfolds to more than {UNFOLDED_LIMIT} bytes")
             return [(entry.filename, _read(body, entry)) for entry in entries]
-    except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        NotImplementedError,
+        UnicodeError,
+    ) as error:
         raise Doubtful(
             f"{what}: the answer is no whole ZIP archive ({error}); "
             "a proxy may have cut it, ask again"

@@ -77,6 +77,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "unfolds to more than it says": lambda: _in_directory(BODY, 24, struct.pack("<I", 7)),
     "unfolds to less than it says": lambda: _in_directory(BODY, 24, struct.pack("<I", 401)),
     "another name in the directory": lambda: _in_directory(BODY, 46, b"b"),
+    "a name that is no text": lambda: folded([("ä", b"")]).replace("ä".encode(), b"\xff\xff"),
     "points to no entry": lambda: _in_directory(BODY, 42, struct.pack("<I", 3)),
     "points behind its end": lambda: _in_directory(BODY, 42, struct.pack("<I", 1 << 30)),
 }
