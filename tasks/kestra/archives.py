@@ -14,9 +14,9 @@ from tasks.errors import Doubtful
 #: Bytes that one archive may unfold to; a tenant of 5,000 flows needs about 7 MB.
 UNFOLDED_LIMIT = 1 << 30
 
-#: Lengths of name and extra field in the header before an entry's bytes, and of that header
-#: (APPNOTE.TXT of PKWARE, 4.3.7).
-_LENGTHS, _LENGTHS_AT, _HEADER = struct.Struct("<HH"), 26, 30
+#: The header before an entry's bytes: mark, flags, lengths of name and extra field (APPNOTE.TXT of
+#: PKWARE, 4.3.7).
+_HEADER = struct.Struct("<4s2xH18xHH")
 #: Flags of an encrypted or patched entry (4.4.4).
 _UNREADABLE = 0x61
 #: The name of this entry is UTF-8.
@@ -58,11 +58,12 @@ def _read(body: bytes, entry: zipfile.ZipInfo) -> bytes:
     """The bytes of one entry. An archive holds thousands of small ones, and `ZipFile.read` takes
     three times as long for each, most of it for a file object that is read once."""
     at = entry.header_offset
-    name, extra = _LENGTHS.unpack_from(body, at + _LENGTHS_AT)
-    start = at + _HEADER + name + extra
-    encoding = "utf-8" if entry.flag_bits & _UTF8 else "cp437"
-    named = body[at + _HEADER : start - extra] == entry.orig_filename.encode(encoding)
-    if entry.flag_bits & _UNREADABLE or body[at : at + 4] != b"PK\3\4" or not named:
+    mark, flags, name, extra = _HEADER.unpack_from(body, at)
+    start = at + _HEADER.size + name + extra
+    encoding = "utf-8" if flags & _UTF8 else "cp437"
+    named = body[at + _HEADER.size : start - extra] == entry.orig_filename.encode(encoding)
+    odd = flags & _UNREADABLE or (flags ^ entry.flag_bits) & (_UNREADABLE | _UTF8)
+    if mark != b"PK\3\4" or odd or not named:
         raise zipfile.BadZipFile(f"{entry.filename!r} cannot be read")
     folded_bytes = body[start : start + entry.compress_size]
     content = _inflated(folded_bytes, entry)

@@ -8,8 +8,6 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tasks.errors import Doubtful
 from tasks.kestra import archives
@@ -95,14 +93,14 @@ def test_an_archive_that_unfolds_to_too_much_is_refused(monkeypatch: pytest.Monk
         unfolded(BODY, "the export")
 
 
-@given(at=st.integers(0, len(BODY) - 1), bit=st.integers(0, 7))
-def test_one_wrong_bit_never_gives_other_contents(at: int, bit: int) -> None:
-    spoilt = bytearray(BODY)
-    spoilt[at] ^= 1 << bit
-    try:
-        found = dict(unfolded(bytes(spoilt), "the export"))
-    except Doubtful:
-        return
-    # What is not covered by a checksum (times, attributes) may differ, and entries be missed where
-    # the directory says that it has fewer; a text under its name is always the one packed.
-    assert found.items() <= dict(ENTRIES).items()
+def test_one_wrong_bit_never_gives_other_contents() -> None:
+    for bit in range(len(BODY) * 8):
+        spoilt = bytearray(BODY)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        try:
+            found = dict(unfolded(bytes(spoilt), "the export"))
+        except Doubtful:
+            continue
+        # What no checksum covers (times, attributes) may differ, and entries be missed where the
+        # directory says that it has fewer; a text under its name is always the one packed.
+        assert found.items() <= dict(ENTRIES).items(), bit
