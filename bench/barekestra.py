@@ -115,7 +115,8 @@ def flow_path(text: bytes) -> str:
     identity, namespace = _ID.search(text), _NAMESPACE.search(text)
     if identity is None or namespace is None:
         raise ValueError(f"a flow without id or namespace: {text[:80]!r}")
-    return f"{namespace[1].decode()}/flows/{identity[1].decode()}.yaml"
+    names = (found[1].decode().strip("\"'") for found in (namespace, identity))
+    return "{}/flows/{}.yaml".format(*names)
 
 
 def blob_id(content: bytes) -> str:

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import redis
@@ -30,7 +31,7 @@ CONCURRENCY = 8
 #: The tenants of ours and of the floor, which hold the same.
 OURS, FLOOR = "main", "floor"
 #: Seconds that a process may take to start, and one run to end.
-START_LIMIT, RUN_LIMIT = 60.0, 120.0
+START_LIMIT, RUN_LIMIT = 60.0, 900.0
 _LOOK = 0.02
 
 
@@ -39,12 +40,25 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    """The running stack."""
+class Server:
+    """A tenant of a Kestra server, and who logs in to it."""
 
-    kestra: SpawnedSandbox
+    url: str
+    user: str
+    password: str = field(repr=False)
+    tenant: str = OURS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A running TenantSync with a broker and a Git server of its own, beside some Kestra."""
+
+    server: Server
     #: A stranger's Celery: it knows the broker and the names of the public jobs only.
     celery: Celery
+    redis_url: str
+    #: The parent of the worker's processes.
+    worker: int
     #: `http://127.0.0.1:PORT` of the Git server.
     git_url: str
     #: Where its bare repositories lie.
@@ -75,23 +89,61 @@ class Stack:
         return outcome
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack(Service):
+    """A service beside a Kestra of its own, which can be filled and asked what it saw."""
+
+    kestra: SpawnedSandbox
+
+
 @contextmanager
-def stack(folder: Path, repositories: Sequence[str]) -> Iterator[Stack]:
-    """Starts everything in an empty folder, with these empty repositories; ends it all."""
+def stack(
+    folder: Path,
+    repositories: Sequence[str],
+    *,
+    concurrency: int = CONCURRENCY,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Stack]:
+    """Starts everything in an empty folder, with these empty repositories; ends it all.
+
+    `concurrency` is the number of jobs that the worker runs at a time, `settings` are more
+    variables of its environment.
+    """
+    with SpawnedSandbox("--tenant", OURS, "--tenant", FLOOR) as kestra:
+        server = Server(url=kestra.url, user=DEFAULT_USER, password=DEFAULT_PASSWORD)
+        with service(
+            folder, repositories, server, concurrency=concurrency, settings=settings
+        ) as running:
+            shared = {one.name: getattr(running, one.name) for one in fields(Service)}
+            yield Stack(kestra=kestra, **shared)
+
+
+@contextmanager
+def service(
+    folder: Path,
+    repositories: Sequence[str],
+    server: Server,
+    *,
+    concurrency: int = CONCURRENCY,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Service]:
+    """Like `stack`, beside a Kestra that runs already."""
     with ExitStack() as exits:
-        kestra = exits.enter_context(SpawnedSandbox("--tenant", OURS, "--tenant", FLOOR))
         redis_url = exits.enter_context(_valkey(folder / "valkey"))
         git_url = exits.enter_context(_git_server(folder / "git", repositories))
         config = folder / "tenantsync.yaml"
-        config.write_text(_configuration(kestra.url, git_url, repositories))
+        config.write_text(_configuration(server, git_url, repositories))
         log = folder / "worker.log"
         (folder / "data").mkdir()
-        exits.enter_context(_worker(log, _environment(folder, config, redis_url)))
+        environment = {**_environment(folder, config, redis_url, server), **settings}
+        worker = exits.enter_context(_worker(log, environment, concurrency))
         celery = Celery("bench", broker=redis_url, backend=redis_url, set_as_current=False)
         exits.callback(celery.close)
-        yield Stack(
-            kestra=kestra,
+        yield Service(
+            server=server,
             celery=celery,
+            redis_url=redis_url,
+            worker=worker,
             git_url=git_url,
             git_root=folder / "git",
             worker_log=log,
@@ -119,17 +171,18 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _configuration(kestra_url: str, git_url: str, repositories: Sequence[str]) -> str:
+def _configuration(server: Server, git_url: str, repositories: Sequence[str]) -> str:
     kestra = {
-        "url": kestra_url,
-        "username": DEFAULT_USER,
+        "url": server.url,
+        "tenant": server.tenant,
+        "username": server.user,
         "password": {"env": "KESTRA_PASSWORD"},
     }
     urls = {name: {"url": f"{git_url}/{name}.git"} for name in repositories}
     return yaml.safe_dump({"kestra": {OURS: kestra}, "repositories": urls})
 
 
-def _environment(folder: Path, config: Path, redis_url: str) -> dict[str, str]:
+def _environment(folder: Path, config: Path, redis_url: str, server: Server) -> dict[str, str]:
     """The settings of production; only places and the Git protocol of this stack are ours."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TENANTSYNC_")}
     return {
@@ -139,19 +192,20 @@ def _environment(folder: Path, config: Path, redis_url: str) -> dict[str, str]:
         "TENANTSYNC_CONTENTS_URL": str(contents_of(folder)),
         "TENANTSYNC_REDIS_URL": redis_url,
         "TENANTSYNC_GIT_PROTOCOLS": "http",
-        "KESTRA_PASSWORD": DEFAULT_PASSWORD,
+        "KESTRA_PASSWORD": server.password,
     }
 
 
 @contextmanager
-def _worker(log: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    command = [sys.executable, "-m", "workers.worker", "bench", str(CONCURRENCY), "INFO"]
-    with _started(command, log, environment) as process:
-        until(f"the worker takes jobs ({log})", lambda: _is_ready(process, log))
-        yield
+def _worker(log: Path, environment: Mapping[str, str], concurrency: int) -> Iterator[int]:
+    command = [sys.executable, "-m", "workers.worker", "bench", str(concurrency), "INFO"]
+    with started(command, log, environment) as process:
+        until(f"the worker takes jobs ({log})", lambda: is_ready(process, log))
+        yield process.pid
 
 
-def _is_ready(process: subprocess.Popen[bytes], log: Path) -> bool:
+def is_ready(process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Whether a worker of Celery takes jobs, by its log. Raises BenchError when it ended."""
     if process.poll() is not None:
         raise BenchError(f"the worker ended:\n{tail(log)}")
     return " ready." in log.read_text(errors="replace")
@@ -163,7 +217,7 @@ def _git_server(root: Path, repositories: Sequence[str]) -> Iterator[str]:
     port = _free_port()
     created = [word for name in repositories for word in ("--create", name)]
     command = [sys.executable, "-m", "sandbox.git_server", str(root), "--port", str(port), *created]
-    with _started(command, root.with_suffix(".log"), os.environ):
+    with started(command, root.with_suffix(".log"), os.environ):
         until("the Git server answers", lambda: _listens(port))
         until("its repositories are made", lambda: (root / f"{repositories[-1]}.git").exists())
         yield f"http://127.0.0.1:{port}"
@@ -178,16 +232,16 @@ def _valkey(folder: Path) -> Iterator[str]:
         "--dir", str(folder), "--appendonly", "yes", "--save", "",
     ]  # fmt: skip
     url = f"redis://127.0.0.1:{port}/0"
-    with _started(command, folder / "log", os.environ), redis.Redis.from_url(url) as client:
+    with started(command, folder / "log", os.environ), redis.Redis.from_url(url) as client:
         until("Valkey answers", lambda: _pings(client))
         yield url
 
 
 @contextmanager
-def _started(
+def started(
     command: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of its own, which is killed in the end."""
+    """A process of the project, in a group of its own, which is killed in the end."""
     with log.open("ab") as file:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
