@@ -3,63 +3,89 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.barekestra import BareKestra
-from bench.floors import Floors
-from bench.measure import Measured
-from bench.operations import Bench, repositories
-from bench.report import as_json, show
-from bench.stack import FLOOR, BenchError, stack
-from bench.tenant import Size
-from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER
+from bench import ratios
+from bench.figures import Section
+from bench.options import Options, progress
+from bench.peer import beside
+from bench.report import as_json, machine, show
+from bench.stack import BenchError, Server
+from bench.tenant import SIZES, Size
 
 _EPILOG = """\
-Each operation is asked of real workers by a Celery message, as another service does, and stands
-beside a floor: the bare API calls and git commands that any correct implementation needs (what
-each holds, and why, is said in bench/floors.py). Compare ratios, not times: both ways take turns,
-so that other load on the machine slows both.
+Each operation is asked of real workers by a Celery message, as another service does. Compare
+ratios, not times: both ways take turns, so that other load on the machine slows both.
+
+  ratios   beside a floor: the bare API calls and git commands that any correct implementation
+           needs (what each holds, and why, is said in bench/floors.py)
+  peer     beside the calls of Kestra's own Git plugin; with --kestra on a real server, which is
+           only read (login: KESTRA_USER, KESTRA_PASSWORD)
 """
+
+#: Every measure by its name; the first is the default.
+MEASURES: Mapping[str, Callable[[Options, Path], Section]] = {
+    "ratios": ratios.run,
+    "peer": beside.run,
+}
 
 
 def main() -> None:
     """Parses the command line, measures, prints."""
-    options = _parser().parse_args()
-    size = Size(namespaces=options.namespaces, flows=options.flows, files=options.files)
+    parsed = _parser().parse_args()
+    options = _options(parsed)
+    load = os.getloadavg()[0]
     try:
-        measured = _measured(size, options.repeat)
+        sections = {name: _section(name, options) for name in parsed.measures or ["ratios"]}
     except BenchError as error:
         sys.exit(f"bench: {error}")
-    if options.output == "json":
-        sys.stdout.write(as_json(size, measured) + "\n")
+    if parsed.output == "json":
+        sys.stdout.write(as_json(options.size, machine(load), sections) + "\n")
     else:
-        show(Console(highlight=False, soft_wrap=True), size, measured)
+        show(Console(highlight=False, soft_wrap=True), machine(load), sections)
 
 
-def _measured(size: Size, repeat: int) -> list[Measured]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        _progress("starting a worker, Kestra, a Git server and Valkey")
-        with (
-            stack(folder, repositories(repeat)) as running,
-            BareKestra(running.kestra.url, FLOOR, DEFAULT_USER, DEFAULT_PASSWORD) as kestra,
-            Floors(kestra, folder / "floor.git", running.repository_url(FLOOR)) as floors,
-        ):
-            bench = Bench(
-                stack=running, floors=floors, size=size, folder=folder, progress=_progress
-            )
-            _progress("filling two tenants and their repositories")
-            bench.plant()
-            return bench.all(repeat)
+def _section(name: str, options: Options) -> Section:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        progress(f"== {name}")
+        return MEASURES[name](options, Path(folder))
 
 
-def _progress(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+def _options(parsed: argparse.Namespace) -> Options:
+    named = SIZES[parsed.size]
+    return Options(
+        size=Size(
+            namespaces=parsed.namespaces or named.namespaces,
+            flows=parsed.flows or named.flows,
+            files=parsed.files or named.files,
+        ),
+        repeat=parsed.repeat,
+        settings=_variables(parsed.set),
+        probes=_variables(parsed.probes),
+        kestra=_server(parsed.kestra, parsed.tenant) if parsed.kestra else None,
+    )
+
+
+def _server(url: str, tenant: str) -> Server:
+    missing = [name for name in ("KESTRA_USER", "KESTRA_PASSWORD") if not os.environ.get(name)]
+    if missing:
+        sys.exit(f"bench: --kestra needs a login: set {' and '.join(missing)}")
+    return Server(
+        url=url.rstrip("/"),
+        user=os.environ["KESTRA_USER"],
+        password=os.environ["KESTRA_PASSWORD"],
+        tenant=tenant,
+    )
+
+
+def _variables(given: Sequence[str]) -> dict[str, str]:
+    return dict(one.split("=", 1) for one in given)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,10 +95,26 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--namespaces", type=_positive, default=50, help="default: 50")
-    parser.add_argument("--flows", type=_positive, default=40, help="of each namespace; 40")
-    parser.add_argument("--files", type=_positive, default=20, help="of each namespace; 20")
+    parser.add_argument(
+        "measures", nargs="*", metavar="MEASURE", choices=[*MEASURES, []],
+        help=f"{', '.join(MEASURES)}; default: ratios",
+    )  # fmt: skip
+    sizes = "; ".join(f"{name}: {size}" for name, size in SIZES.items())
+    parser.add_argument("--size", choices=SIZES, default="medium", help=f"default medium. {sizes}")
+    parser.add_argument("--namespaces", type=_positive, help="in place of those of --size")
+    parser.add_argument("--flows", type=_positive, help="of each namespace")
+    parser.add_argument("--files", type=_positive, help="of each namespace")
     parser.add_argument("--repeat", type=_positive, default=5, help="times of each way, at most; 5")
+    parser.add_argument(
+        "--set", action="append", default=[], type=_variable, metavar="NAME=VALUE",
+        help="a setting (TENANTSYNC_...) of all workers; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--probes", action="append", default=[], type=_variable, metavar="NAME=VALUE",
+        help="peer: measure also with this setting, which switches change probes on",
+    )  # fmt: skip
+    parser.add_argument("--kestra", metavar="URL", help="peer: this server, not the sandbox")
+    parser.add_argument("--tenant", default="main", help="of --kestra; default: main")
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     return parser
 
@@ -82,6 +124,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
+
+
+def _variable(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return text
 
 
 if __name__ == "__main__":

@@ -18,11 +18,12 @@ from bench.timeline import events, stages
 def repositories(repeat: int) -> list[str]:
     """All repositories that the operations need: one of each tenant, and for every first export
     of either way an empty one."""
-    exports = [_export(way, number) for way in (OURS, FLOOR) for number in range(repeat + 1)]
+    exports = [export_name(way, number) for way in (OURS, FLOOR) for number in range(repeat + 1)]
     return [OURS, FLOOR, *exports]
 
 
-def _export(way: str, number: int) -> str:
+def export_name(way: str, number: int) -> str:
+    """The repository that a way exports into at a repetition."""
     return f"export-{way}-{number}"
 
 
@@ -72,10 +73,12 @@ class Bench:
             ours=Way(prepare=lambda _: self._forget_contents(), run=self._export_ours),
             floor=Way(
                 run=lambda number: self.floors.first_export(
-                    self.stack.repository_url(_export(FLOOR, number))
+                    self.stack.repository_url(export_name(FLOOR, number))
                 )
             ),
-            check=lambda number: self._same_trees(_export(OURS, number), _export(FLOOR, number)),
+            check=lambda number: self._same_trees(
+                export_name(OURS, number), export_name(FLOOR, number)
+            ),
         )
 
     def _one_change(self) -> Operation:
@@ -97,7 +100,7 @@ class Bench:
         self.stack.sync(expected, sourceOfTruth="GIT", repository=OURS)
 
     def _export_ours(self, number: int) -> None:
-        self.stack.sync("APPLIED", sourceOfTruth="KESTRA", repository=_export(OURS, number))
+        self.stack.sync("APPLIED", sourceOfTruth="KESTRA", repository=export_name(OURS, number))
 
     def _forget_contents(self) -> None:
         # A first export finds nothing in the contents store; those before it have filled it.

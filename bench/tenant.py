@@ -20,6 +20,9 @@ class Size:
     flows: int
     files: int
 
+    def __str__(self) -> str:
+        return f"{self.namespaces} namespaces with {self.flows} flows and {self.files} files each"
+
     def seed(self) -> dict[str, Any]:
         """What the sandbox is planted with; the same every time."""
         return sample_seed(namespaces=self.namespaces, flows_each=self.flows, files_each=self.files)
@@ -30,6 +33,13 @@ class Size:
         namespace = names[number % len(names)]
         ids = flow_ids(namespace, self.flows)
         return f"{namespace}/flows/{ids[number // len(names) % len(ids)]}.yaml"
+
+
+SIZES = {
+    "small": Size(namespaces=10, flows=10, files=10),
+    "medium": Size(namespaces=50, flows=40, files=20),
+    "large": Size(namespaces=500, flows=20, files=40),
+}
 
 
 def change_flow(repository: Path, path: str, number: int) -> None:

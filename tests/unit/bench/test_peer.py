@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,22 @@ from bench.peer.replay import DiffersError, first_export, no_change, read_tenant
 from sandbox.server import SandboxServer
 from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER, Settings
 
-FLOW = "id: {id}\nnamespace: {namespace}\ntasks:\n  - id: say\n    type: io.kestra.plugin.core.log.Log\n    message: hi\n"
-DASHBOARD = (
-    "id: {id}\ntitle: {id}\ncharts:\n  - id: one\n    type: io.kestra.plugin.core.dashboard.chart.Markdown\n"
-    "    content: hi\n"
-)
+FLOW = """\
+id: {id}
+namespace: {namespace}
+tasks:
+  - id: say
+    type: io.kestra.plugin.core.log.Log
+    message: hi
+"""
+DASHBOARD = """\
+id: {id}
+title: {id}
+charts:
+  - id: one
+    type: io.kestra.plugin.core.dashboard.chart.Markdown
+    content: hi
+"""
 
 
 @pytest.fixture
@@ -103,7 +115,7 @@ def test_one_call_at_a_time_in_the_order_of_the_plugin(
         ("GET", "dashboards", "page=1&size=200"),
         ("GET", "dashboards/board", ""),
     ]
-    assert all(before["ended"] <= after["started"] for before, after in zip(log, log[1:]))
+    assert all(before["ended"] <= after["started"] for before, after in pairwise(log))
 
 
 def test_a_full_page_is_followed_by_another(server: SandboxServer, calls: PeerCalls) -> None:
@@ -135,6 +147,6 @@ def test_what_it_exported_it_finds_unchanged(
 def test_a_refused_call_is_named(server: SandboxServer) -> None:
     with (
         PeerCalls(server.url, "main", "nobody", "wrong") as calls,
-        pytest.raises(CallFailedError, match="namespaces/search.* was answered 401"),
+        pytest.raises(CallFailedError, match=r"namespaces/search.* was answered 401"),
     ):
         read_tenant(calls)
