@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import ratios
+from bench import chord, memory, ratios, slots, values
 from bench.figures import Section
 from bench.options import Options, progress
 from bench.peer import beside
@@ -27,12 +27,20 @@ ratios, not times: both ways take turns, so that other load on the machine slows
            needs (what each holds, and why, is said in bench/floors.py)
   peer     beside the calls of Kestra's own Git plugin; with --kestra on a real server, which is
            only read (login: KESTRA_USER, KESTRA_PASSWORD)
+  chord    runs of 100, 1,000 and 5,000 parts that all differ, beside bare chords of Celery
+  slots    a reconcile of many namespaces by 4 and by 16 slots, with 50 ms for each call
+  memory   peak of each process of a worker, at 1,000 and at 30,000 artifacts (Linux)
+  values   the largest value in Redis during runs (with --size large: 30,000 artifacts)
 """
 
 #: Every measure by its name; the first is the default.
 MEASURES: Mapping[str, Callable[[Options, Path], Section]] = {
     "ratios": ratios.run,
     "peer": beside.run,
+    "chord": chord.run,
+    "slots": slots.run,
+    "memory": memory.run,
+    "values": values.run,
 }
 
 
@@ -68,6 +76,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         repeat=parsed.repeat,
         settings=_variables(parsed.set),
         probes=_variables(parsed.probes),
+        latency=parsed.latency,
         kestra=_server(parsed.kestra, parsed.tenant) if parsed.kestra else None,
     )
 
@@ -112,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--probes", action="append", default=[], type=_variable, metavar="NAME=VALUE",
         help="peer: measure also with this setting, which switches change probes on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--latency", type=float, metavar="MS",
+        help="what each call to the sandbox waits; default: peer 0, slots 50",
     )  # fmt: skip
     parser.add_argument("--kestra", metavar="URL", help="peer: this server, not the sandbox")
     parser.add_argument("--tenant", default="main", help="of --kestra; default: main")

@@ -33,6 +33,8 @@ class Operation:
     aim: float
     ours: Way
     floor: Way
+    #: What stands in the place of the floor.
+    beside: str = "floor"
     #: Not timed, after both: raises when they did not do the same.
     check: Callable[[int], object] = lambda _: None
 
@@ -84,7 +86,7 @@ def measure(
         operation.check(number)
         progress(
             f"{operation.name} {number + 1}/{repeat}: "
-            f"ours {ours[-1][0] * 1000:.0f} ms, floor {floor[-1][0] * 1000:.0f} ms"
+            f"ours {ours[-1][0] * 1000:.0f} ms, {operation.beside} {floor[-1][0] * 1000:.0f} ms"
         )
         if len(ours) >= ENOUGH and time.monotonic() > end:
             break
@@ -93,10 +95,16 @@ def measure(
 
 def _timed(way: Way, number: int, calls: Callable[[], int]) -> tuple[float, int]:
     way.prepare(number)
-    before, start = calls(), time.perf_counter()
-    way.run(number)
-    seconds = time.perf_counter() - start
+    before = calls()
+    seconds = timed(lambda: way.run(number))
     return seconds, calls() - before
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def _times(measured: Sequence[tuple[float, int]]) -> Times:

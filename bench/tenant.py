@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,14 +45,20 @@ SIZES = {
 
 def change_flow(repository: Path, path: str, number: int) -> None:
     """A commit on `main` of a bare repository that adds a comment to one flow."""
+    change_flows(repository, [path], number)
+
+
+def change_flows(repository: Path, paths: Sequence[str], number: int) -> None:
+    """A commit on `main` of a bare repository that adds a comment to several flows."""
     git = f"--git-dir={repository}"
-    text = run(git, "cat-file", "blob", f"refs/heads/main:{path}") + b"# change %d\n" % number
     message = b"change %d" % number
-    script = (
+    script = [
         b"commit refs/heads/main\ncommitter %b\ndata %d\n%b\n" % (_WHO, len(message), message),
         b"from refs/heads/main^0\n",
-        b'M 100644 inline "%b"\ndata %d\n%b\n' % (path.encode(), len(text), text),
-    )
+    ]
+    for path in paths:
+        text = run(git, "cat-file", "blob", f"refs/heads/main:{path}") + b"# change %d\n" % number
+        script.append(b'M 100644 inline "%b"\ndata %d\n%b\n' % (path.encode(), len(text), text))
     run(git, "fast-import", "--quiet", stdin=b"".join(script))
 
 

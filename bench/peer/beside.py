@@ -53,7 +53,7 @@ def run(options: Options, folder: Path) -> Section:
 
 def _tenant(options: Options) -> str:
     if options.kestra is None:
-        return str(options.size)
+        return f"{options.size}; {options.latency or 0:g} ms latency of each call"
     return f"tenant {options.kestra.tenant} of {options.kestra.url} as it is"
 
 
@@ -67,7 +67,9 @@ def _measured(
             both = _Both(service=running, peer=peer, folder=folder)
             both.warm_up()
             found = []
-            for operation in (both.no_change(aim), both.first_export(aim)):
+            # Probes prove that nothing changed: they have no part in a first export.
+            operations = [both.no_change(aim), *([] if more else [both.first_export(aim)])]
+            for operation in operations:
                 one = measure(operation, options.repeat, calls or (lambda: peer.made), progress)
                 found.append(replace(one, name=one.name + label))
             return found
@@ -86,6 +88,7 @@ def _running(
         return
     with stack(folder, names, settings=settings) as here:
         here.kestra.apply(options.size.seed(), tenant=OURS)
+        here.slow_down(options.latency)
         yield here, lambda: here.kestra.counters(OURS)["requests"]
 
 
@@ -108,6 +111,7 @@ class _Both:
             name="no-change reconcile",
             aim=1 / aim,
             ours=Way(run=lambda _: self._reconcile()),
+            beside=PEER,
             floor=Way(run=lambda _: self._peer_reads(), prepare=lambda _: self._no_clone()),
         )
 
@@ -116,6 +120,7 @@ class _Both:
             name="first export",
             aim=1 / aim,
             ours=Way(run=self._export, prepare=lambda _: self._forget_contents()),
+            beside=PEER,
             floor=Way(run=self._peer_exports, prepare=lambda _: self._no_clone()),
             check=self._same_trees,
         )
