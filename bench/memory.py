@@ -25,7 +25,7 @@ FLAT = 1.1
 #: 1,000 and 30,000 artifacts, dashboards not counted.
 TENANTS = (Size(namespaces=20, flows=20, files=30), SIZES["large"])
 #: Runs after the first export.
-RUNS = 8
+RUNS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
