@@ -65,9 +65,9 @@ def run(options: Options, folder: Path) -> Section:
         figures=_figures(few, many),
         tables=(_table({FEW: few, MANY: many}),),
         notes=(
-            "'writing' is from the first write to the last; the survey before it reads all files "
-            "on 8 connections,\nwhatever the number of slots. 'processor' is what the worker took: a "
-            f"run cannot be shorter than\nthis divided by the {os.cpu_count()} processors.",
+            "'writing' is from the first write to the last; the survey before it reads all files\n"
+            "on 8 connections, whatever the number of slots. 'processor' is what the worker\n"
+            f"took: a run cannot be shorter than this divided by the {os.cpu_count()} processors.",
         ),
         details={
             "latency": latency / 1000,
