@@ -12,12 +12,12 @@ from bench.processes import HAS_PROC, children, peak, processor_seconds
 
 pytestmark = pytest.mark.skipif(not HAS_PROC, reason="/proc is there on Linux alone")
 
-#: Takes 64 MiB and gives them back, works half a second in a child that has a blank in its name.
+#: Takes 64 MiB and gives them back, works half a second in a child with an odd name.
 PROGRAM = """
 import subprocess, sys, time
 held = bytearray(64 * 1024 * 1024)
 del held
-work = "import time, ctypes; ctypes.CDLL(None).prctl(15, b'a ) b', 0, 0, 0)\\n"
+work = "import time, ctypes; ctypes.CDLL(None).prctl(15, b'a ) b c d e', 0, 0, 0)\\n"
 work += "while time.process_time() < 0.5: pass\\nprint('worked', flush=True)\\ninput()"
 child = subprocess.Popen([sys.executable, "-c", work])
 child.wait()
@@ -44,4 +44,4 @@ def test_the_peak_stays_when_memory_is_given_back(parent: int) -> None:
 
 
 def test_processor_time_is_that_of_all_processes(parent: int) -> None:
-    assert processor_seconds(parent) >= 0.45  # in ticks of 10 ms
+    assert 0.45 <= processor_seconds(parent) < 5  # in ticks of 10 ms
