@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,8 @@ MEASURES: Mapping[str, Callable[[Options, Path], Section]] = {
 def main() -> None:
     """Parses the command line, measures, prints."""
     parsed = _parser().parse_args()
+    # Leaves by the same way as an error does, which ends all processes of the bench.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options = _options(parsed)
     load = os.getloadavg()[0]
     try:
