@@ -82,7 +82,6 @@ def _options(parsed: argparse.Namespace) -> Options:
         ),
         repeat=parsed.repeat,
         settings=_variables(parsed.set),
-        probes=_variables(parsed.probes),
         latency=parsed.latency,
         kestra=_server(parsed.kestra, parsed.tenant) if parsed.kestra else None,
     )
@@ -124,10 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", action="append", default=[], type=_variable, metavar="NAME=VALUE",
         help="a setting (TENANTSYNC_...) of all workers; may be repeated",
-    )  # fmt: skip
-    parser.add_argument(
-        "--probes", action="append", default=[], type=_variable, metavar="NAME=VALUE",
-        help="peer: measure also with this setting, which switches change probes on",
     )  # fmt: skip
     parser.add_argument(
         "--latency", type=float, metavar="MS",

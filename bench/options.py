@@ -19,8 +19,6 @@ class Options:
     repeat: int
     #: More variables of the environment of all workers.
     settings: Mapping[str, str]
-    #: Those that switch change probes on; empty = they are not measured.
-    probes: Mapping[str, str]
     #: Milliseconds that the sandbox lets each call wait; None = as the measure says.
     latency: float | None
     #: A Kestra that runs already; None = the sandbox.

@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONCURRENCY = 8
 #: The tenants of ours and of the floor, which hold the same.
 OURS, FLOOR = "main", "floor"
+#: The connection to our tenant that asks change probes first.
+PROBING = "probing"
 #: Seconds that a process may take to start, and one run to end.
 START_LIMIT, RUN_LIMIT = 60.0, 900.0
 _LOOK = 0.02
@@ -185,7 +187,8 @@ def _configuration(server: Server, git_url: str, repositories: Sequence[str]) ->
         "password": {"env": "KESTRA_PASSWORD"},
     }
     urls = {name: {"url": f"{git_url}/{name}.git"} for name in repositories}
-    return yaml.safe_dump({"kestra": {OURS: kestra}, "repositories": urls})
+    servers = {OURS: kestra, PROBING: {**kestra, "changeProbes": True}}
+    return yaml.safe_dump({"kestra": servers, "repositories": urls})
 
 
 def _environment(folder: Path, config: Path, redis_url: str, server: Server) -> dict[str, str]:

@@ -48,6 +48,9 @@ class Job(Task):  # type: ignore[type-arg]
     abstract = True
     #: A message holds (run id, epoch, ...), the body takes the run: nothing to compare.
     typing = False
+    #: Celery would store the ids of all jobs that a job published with its result: tens of
+    #: kilobytes for a thousand parts.
+    trail = False
     _runtimes: ClassVar[dict[int, Runtime]] = {}
 
     # -- tools ----------------------------------------------------------------------------------

@@ -12,6 +12,10 @@ from workers.settings import settings
 
 #: prctl(2): the signal that the kernel sends when the parent ends.
 _PR_SET_PDEATHSIG = 1
+#: mallopt(3): how many arenas glibc allocates from. By default it is 8 for each processor, one for
+#: each thread that reads; what they hold free is kept from the others, so that a process grows with
+#: every tenant that it reads (30,000 artifacts: by 2.5 MB a run; with two arenas by a third of it).
+_M_ARENA_MAX, _ARENAS = -8, 2
 
 
 def arguments(*, name: str, concurrency: int, level: str) -> list[str]:
@@ -39,12 +43,20 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def bound_memory() -> None:
+    """Has threads of this process and its children share what they have freed (glibc only)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)
+
+
 def main(name: str, concurrency: int, level: str) -> None:
     """Runs the worker in this process until it is told to stop.
 
     SIGTERM becomes Celery's soft shutdown, after which unfinished jobs go back to the queue.
     """
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
+    bound_memory()
     from workers.app import app
 
     app.worker_main(arguments(name=name, concurrency=concurrency, level=level))

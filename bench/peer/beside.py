@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
@@ -18,7 +18,7 @@ from bench.options import Options, progress
 from bench.peer.calls import PeerCalls
 from bench.peer.replay import first_export, no_change
 from bench.ratios import as_dict
-from bench.stack import OURS, BenchError, Service, contents_of, service, stack
+from bench.stack import OURS, PROBING, BenchError, Service, contents_of, service, stack
 from bench.tenant import tree_of
 
 #: How many times as long as ours the peer has to take, without change probes and with them.
@@ -34,14 +34,7 @@ _NOTES = (
 
 def run(options: Options, folder: Path) -> Section:
     """No-change reconcile and first export, ours beside the peer's, in turns."""
-    ways: list[tuple[str, Mapping[str, str], float]] = [("", {}, AIM)]
-    if options.probes:
-        ways.append((", with change probes", options.probes, AIM_WITH_PROBES))
-    measured = []
-    for number, (label, more, aim) in enumerate(ways):
-        place = folder / str(number)
-        place.mkdir()
-        measured += _measured(options, place, more, label, aim)
+    measured = _measured(options, folder)
     return Section(
         title=f"TenantSync beside the calls of plugin-git's TenantSync; {_tenant(options)}",
         figures=tuple(_figure(one) for one in measured),
@@ -57,36 +50,28 @@ def _tenant(options: Options) -> str:
     return f"tenant {options.kestra.tenant} of {options.kestra.url} as it is"
 
 
-def _measured(
-    options: Options, folder: Path, more: Mapping[str, str], label: str, aim: float
-) -> list[Measured]:
-    progress(f"starting everything{label}")
-    with _running(options, folder, more) as (running, calls):
+def _measured(options: Options, folder: Path) -> list[Measured]:
+    progress("starting everything")
+    with _running(options, folder) as (running, calls):
         server = running.server
         with PeerCalls(server.url, server.tenant, server.user, server.password) as peer:
             planted = options.kestra is None
             both = _Both(service=running, peer=peer, folder=folder, planted=planted)
             both.warm_up()
-            found = []
-            # Probes prove that nothing changed: they have no part in a first export.
-            operations = [both.no_change(aim), *([] if more else [both.first_export(aim)])]
-            for operation in operations:
-                one = measure(operation, options.repeat, calls or (lambda: peer.made), progress)
-                found.append(replace(one, name=one.name + label))
-            return found
+            counted = calls or (lambda: peer.made)
+            operations = (both.no_change, both.first_export, both.probed)
+            return [measure(one(), options.repeat, counted, progress) for one in operations]
 
 
 @contextmanager
-def _running(
-    options: Options, folder: Path, more: Mapping[str, str]
-) -> Iterator[tuple[Service, Callable[[], int] | None]]:
+def _running(options: Options, folder: Path) -> Iterator[tuple[Service, Callable[[], int] | None]]:
     """The service, and how the calls to its server are counted, where that can be asked."""
     names = [
         OURS,
         PEER,
         *(export_name(way, n) for way in (OURS, PEER) for n in range(options.repeat)),
     ]
-    settings = {**options.settings, **more}
+    settings = options.settings
     if options.kestra is not None:
         with service(folder, names, options.kestra, settings=settings) as there:
             yield there, None
@@ -115,19 +100,29 @@ class _Both:
         self._no_clone()
         self._peer_reads()
 
-    def no_change(self, aim: float) -> Operation:
+    def no_change(self) -> Operation:
         return Operation(
             name="no-change reconcile",
-            aim=1 / aim,
+            aim=1 / AIM,
             ours=Way(run=lambda _: self._reconcile()),
             beside=PEER,
             floor=Way(run=lambda _: self._peer_reads(), prepare=lambda _: self._no_clone()),
         )
 
-    def first_export(self, aim: float) -> Operation:
+    def probed(self) -> Operation:
+        self._probe()  # reads everything, and leaves to the next what it found
+        return Operation(
+            name="no-change reconcile, change probes",
+            aim=1 / AIM_WITH_PROBES,
+            ours=Way(run=lambda _: self._probe()),
+            beside=PEER,
+            floor=Way(run=lambda _: self._peer_reads(), prepare=lambda _: self._no_clone()),
+        )
+
+    def first_export(self) -> Operation:
         return Operation(
             name="first export",
-            aim=1 / aim,
+            aim=1 / AIM,
             ours=Way(run=self._export, prepare=lambda _: self._forget_contents()),
             beside=PEER,
             floor=Way(run=self._peer_exports, prepare=lambda _: self._no_clone()),
@@ -136,6 +131,9 @@ class _Both:
 
     def _reconcile(self) -> None:
         self.service.sync("UNCHANGED", sourceOfTruth="GIT", repository=OURS)
+
+    def _probe(self) -> None:
+        self.service.sync("UNCHANGED", sourceOfTruth="GIT", repository=OURS, kestra=PROBING)
 
     def _export(self, number: int) -> None:
         name = export_name(OURS, number)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import redis
+
 from sandbox.sample import sample_seed
 from tests.stack import Stack
+
+#: Bytes of the largest value in Redis.
+LARGEST = 4096
 
 
 def test_an_unchanged_tenant_costs_one_call_per_namespace_and_five(stack: Stack) -> None:
@@ -41,3 +46,16 @@ def _namespaces(stack: Stack) -> set[str]:
 def _one_byte_more(stack: Stack) -> dict[str, str]:
     (namespace, path), content = sorted(stack.kestra.files().items())[0]
     return {"namespace": namespace, "path": path, "text": content.decode() + "x"}
+
+
+def test_nothing_in_redis_grows_with_the_parts_of_a_run(stack: Stack) -> None:
+    stack.kestra.apply(sample_seed(namespaces=60, flows_each=1, files_each=1))
+    assert stack.export()["state"] == "APPLIED"
+    with redis.Redis.from_url(stack.redis_url) as client:
+        sizes = {
+            key.decode(): client.strlen(key)
+            for key in client.scan_iter("celery-task-meta-*")
+            if client.type(key) == b"string"
+        }
+    assert sizes
+    assert max(sizes.values()) < LARGEST, max(sizes.items(), key=lambda one: one[1])
