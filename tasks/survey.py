@@ -59,7 +59,7 @@ class Survey:
     proofs: Mapping[Part, tuple[str, str]] = field(default_factory=dict)
     #: Kinds that this server does not offer, texts that tell no identity.
     problems: tuple[Problem, ...] = ()
-    #: How many flows tell no identity, so that they cannot be missed by name.
+    #: How many flows tell no identity and are nowhere listed, so that any may be one of them.
     nameless: int = 0
     #: What the next run needs to ask the probes; None where it cannot.
     seen: Seen | None = None
@@ -316,7 +316,7 @@ class _Asked:
         for key, text in flows.texts.items():
             texts[key.part][key.name] = text
             namespaces.add(key.namespace)
-        for key in flows.drafts:
+        for key in flows.withheld:
             drafts[key.part].add(key.name)
         unread, unsupported, problems = self._read_dashboards(texts)
         return _Found(
@@ -326,7 +326,7 @@ class _Asked:
             unread=unread,
             unsupported=unsupported,
             problems=(*flows.problems, *problems),
-            nameless=len(flows.problems),
+            nameless=flows.unplaced,
         )
 
     def _read_dashboards(
