@@ -1,8 +1,7 @@
 """Two runs interleaved at every pair of named points, with an edit on each side in between.
 
-All pairs are some thousand (`make test ARGS="--all-pairs tests/acceptance/test_crossing_points.py"`);
-without that option a seed chooses some of each kind, other ones every day. `-rP` shows how the runs
-of each pair ended.
+All pairs are some thousand (`--all-pairs`, an hour or more); without that option a seed chooses
+some of each kind, other ones every day. `-rP` shows how the runs of each pair ended.
 """
 
 from __future__ import annotations
