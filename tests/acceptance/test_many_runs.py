@@ -29,7 +29,7 @@ OWN, MORE = COLD[:98], COLD[-98:]
 WRITE_JOBS = QUEUED + 200 + 2 * len(FILED) + len(OWN) + len(MORE) + 1
 BACKUP = "backup"
 #: Seconds in which all runs have planned, and again in which they have ended.
-LIMIT = 120
+LIMIT = 240
 #: The server of the remote says when it begins and ends to move a branch.
 HOOK = """#!/bin/sh
 read old new ref
@@ -216,7 +216,7 @@ def _keys(stack: Stack) -> set[str]:
     return {key for key in stack.redis.scan_iter(count=1000) if stack.redis.ttl(key) == -1}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("second_worker")
 def test_697_write_jobs_never_overlap_and_keep_the_order_of_asking(stack: Stack) -> None:
     _planted(stack)
