@@ -1,29 +1,20 @@
-"""Two runs that cross at named points: how they are held, edited around and let go, and what must
-be so afterwards."""
+"""Two runs that cross at named points: how they are held, edited around and let go."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER
 from tasks.artifacts import Key, Kind, digest
-from tasks.outcome import State
-from tasks.plan import Change, Plan
 from tasks.points import disarm, hits
 from tasks.requests import Side
 from tasks.run import Run
-from tests.sides import Artifact, both, in_kestra, put
+from tests.sides import Artifact, in_kestra, put
 from tests.stack import Stack, wait_for
 from tests.texts import flow
 
 NS = "team"
-TRAILER = "%(trailers:key=Tenantsync-Run,valueonly)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,15 +199,15 @@ class Crossing:
 
     def cross(self) -> Crossed:
         stack, pair = self._stack, self._pair
-        self._edit("KESTRA", _base())
+        self._edit("KESTRA", base())
         assert stack.export()["state"] == "APPLIED"
         seq = stack.records.newest(1)[0].seq
-        self._edit("KESTRA", _early("KESTRA"))
-        self._edit("GIT", _early("GIT"))
+        self._edit("KESTRA", early("KESTRA"))
+        self._edit("GIT", early("GIT"))
         first, _ = self._start(pair.first, pair.p, "first")
         second, where = self._start(pair.second, pair.q, "second")
-        self._edit("KESTRA", _late("KESTRA"))
-        self._edit("GIT", _late("GIT"))
+        self._edit("KESTRA", late("KESTRA"))
+        self._edit("GIT", late("GIT"))
         order = [("first", first), ("second", second)]
         for gate, run in reversed(order) if pair.overtakes else order:
             stack.release(gate)
@@ -235,13 +226,13 @@ class Crossing:
         held = in_kestra(self._stack) if side == "KESTRA" else {}
         for one, text in texts.items():
             known = self.texts[side].setdefault(one, [])
-            before, key = held.get(one), _key(one)
+            before, key = held.get(one), key_of(one)
             if before in known:  # who overwrites a text of their own lets it go
                 known.remove(before)
             if text is not None:
                 known.append(text)
             if side == "KESTRA":
-                move = Moved(key=key, before=_digest(key, before), after=_digest(key, text))
+                move = Moved(key=key, before=digest_of(key, before), after=digest_of(key, text))
                 self.by_hand.add(move)
         put(self._stack, side, texts)
 
@@ -300,13 +291,13 @@ def _file(name: str, text: str) -> tuple[Artifact, str]:
     return Artifact(NS, "FILE", name), f"{name} {text}\n"
 
 
-def _base() -> dict[Artifact, str | None]:
+def base() -> dict[Artifact, str | None]:
     flows = ("calm", "k-edited", "g-edited", "both", "k-gone", "g-gone")
     files = ("calm.txt", "k.txt", "g.txt")
     return dict([_flow(name, "base") for name in flows] + [_file(name, "base") for name in files])
 
 
-def _early(side: str) -> dict[Artifact, str | None]:
+def early(side: str) -> dict[Artifact, str | None]:
     """What both runs may plan: an edit, a new one, one gone, one that both sides edited."""
     own = side[0].lower()
     return dict(
@@ -320,7 +311,7 @@ def _early(side: str) -> dict[Artifact, str | None]:
     )
 
 
-def _late(side: str) -> dict[Artifact, str | None]:
+def late(side: str) -> dict[Artifact, str | None]:
     """What comes between: another edit of what was planned, and something new."""
     own = side[0].lower()
     return dict(
@@ -333,195 +324,9 @@ def _late(side: str) -> dict[Artifact, str | None]:
     )
 
 
-# -- what must be so ----------------------------------------------------------------------------
-
-
-def check(stack: Stack, crossed: Crossed) -> None:
-    """All that must be so after two runs have crossed, and that the next ones converge."""
-    plans = {run.id: _plan(stack, run) for run in crossed.runs}
-    git, kestra = _git_history(stack), _kestra_history(stack)
-    _states_are_true(crossed, plans, git, kestra)
-    _only_plans_are_written(stack, crossed, plans, git, kestra)
-    _nothing_is_lost(stack, crossed, plans, git, kestra)
-    _converges(stack)
-
-
-#: Key → the digests that a side has held, oldest first; None = it was not there.
-History = Mapping[Key, Sequence[str | None]]
-
-
-def _plan(stack: Stack, run: Run) -> tuple[Change, ...]:
-    if run.plan is None:
-        return ()
-    content = stack.folder / "data" / "contents" / run.plan[:2] / run.plan
-    return Plan.model_validate_json(content.read_bytes()).writes
-
-
-def _git_history(stack: Stack) -> list[Moved]:
-    """All changes of the branch, oldest commit first."""
-    form = f"--format=@%H {TRAILER}"
-    out = stack.git_out(
-        "log", "--reverse", "--root", "--no-renames", "--raw", "-r", "--no-abbrev", form, "main"
-    )
-    found: list[Moved] = []
-    run: str | None = None
-    digests: dict[str, str] = {}
-    for line in out.decode().splitlines():
-        if line.startswith("@"):
-            run = line.partition(" ")[2].strip() or None
-        elif line.startswith(":"):
-            meta, path = line.split("\t", 1)
-            _, _, old, new, _ = meta.split()
-            key = _key_of(path)
-            found.append(
-                Moved(
-                    key=key,
-                    before=_blob(stack, key.kind, old, digests),
-                    after=_blob(stack, key.kind, new, digests),
-                    run=run,
-                )
-            )
-    return found
-
-
-def _key_of(path: str) -> Key:
-    namespace, folder, name = path.split("/", 2)
-    kind = {"flows": Kind.FLOW, "files": Kind.FILE}[folder]
-    return Key(namespace, kind, re.sub(r"\.yaml$", "", name) if kind is Kind.FLOW else name)
-
-
-def _blob(stack: Stack, kind: Kind, oid: str, digests: dict[str, str]) -> str | None:
-    if not oid.strip("0"):
-        return None
-    if oid not in digests:
-        digests[oid] = digest(kind, stack.git_out("cat-file", "blob", oid))
-    return digests[oid]
-
-
-def _kestra_history(stack: Stack) -> list[Moved]:
-    """All changes of flows, revision by revision, and what revisions of files hold; who made them
-    is not known there."""
-    edits = [_base(), *(edit(side) for edit in (_early, _late) for side in ("KESTRA", "GIT"))]
-    keys = sorted({_key(one) for edit in edits for one in edit})
-    login = (DEFAULT_USER, DEFAULT_PASSWORD)
-    with httpx.Client(base_url=f"{stack.kestra.url}/api/v1/main", auth=login) as client:
-        found: list[Moved] = []
-        for key in keys:
-            flows = key.kind is Kind.FLOW
-            digests = _flow_revisions(client, key) if flows else _file_revisions(client, key)
-            moves = zip([None, *digests], digests, strict=False)
-            found += [Moved(key=key, before=before, after=after) for before, after in moves]
-    return found
-
-
-def _flow_revisions(client: httpx.Client, key: Key) -> list[str | None]:
-    path, query = f"/flows/{key.namespace}/{key.name}/revisions", {"allowDelete": "true"}
-    answer = client.get(path, params=query)
-    revisions = answer.json() if answer.status_code == 200 else []
-    return [None if one.get("deleted") else _digest(key, one["source"]) for one in revisions]
-
-
-def _file_revisions(client: httpx.Client, key: Key) -> list[str | None]:
-    path, query = f"/namespaces/{key.namespace}/files", {"path": f"/{key.name}"}
-    answer = client.get(f"{path}/revisions", params=query)
-    numbers = [one["revision"] for one in answer.json()] if answer.status_code == 200 else []
-    texts = [client.get(path, params={**query, "revision": number}) for number in numbers]
-    return [digest(key.kind, one.content) for one in texts if one.status_code == 200]
-
-
-def _states_are_true(
-    crossed: Crossed,
-    plans: Mapping[str, Sequence[Change]],
-    git: Sequence[Moved],
-    kestra: Sequence[Moved],
-) -> None:
-    for run in crossed.runs:
-        named = Counter(one.where for one in run.problems)
-        left = [one for one in plans[run.id] if str(one.key) not in named]
-        told = f"{crossed}: {run.id} {run.task.type} {run.state} {run.problems}"
-        counts = run.counts
-        assert counts is not None, told
-        match run.state:
-            case State.UNCHANGED:
-                assert not plans[run.id], told
-            case State.APPLIED:
-                assert left == list(plans[run.id]) and left, told
-            case State.PARTIAL:
-                assert left and len(left) < len(plans[run.id]), told
-            case State.STALE:
-                assert plans[run.id] and not left, told
-            case _:
-                raise AssertionError(told)
-        if run.state is not State.UNCHANGED:
-            assert counts.landed == len(left), told
-        for one in left:
-            moves = git if one.target is Side.GIT else kestra
-            checked = one.target is Side.GIT or one.kind is Kind.FLOW
-            seen = [move for move in moves if (move.key, move.after) == (one.key, one.after)]
-            assert seen or not checked, f"{told}: {one.key} never was so on {one.target}"
-
-
-def _only_plans_are_written(
-    stack: Stack,
-    crossed: Crossed,
-    plans: Mapping[str, Sequence[Change]],
-    git: Sequence[Moved],
-    kestra: Sequence[Moved],
-) -> None:
-    trailers = stack.git_out("log", f"--format={TRAILER}", "main").decode().split()
-    assert max(Counter(trailers).values()) == 1, f"{crossed}: a second commit of one run"
-    for move in git:
-        if move.run in plans:
-            assert _planned(plans[move.run], Side.GIT, move), f"{crossed}: {move} is not its plan"
-    everybody = [one for plan in plans.values() for one in plan]
-    for move in kestra:
-        if move.key.kind is Kind.FILE:  # its deletions are no revisions
-            continue
-        known = move in crossed.by_hand or _planned(everybody, Side.KESTRA, move)
-        assert known or _in_between(crossed, everybody, move), f"{crossed}: {move} is in no plan"
-
-
-def _in_between(crossed: Crossed, changes: Sequence[Change], move: Moved) -> bool:
-    """Whether an edit came between the look and the write, which Kestra gives no way to notice."""
-    points = {crossed.pair.p.name, crossed.pair.q.name}
-    planned = any((one.key, one.after) == (move.key, move.after) for one in changes)
-    late = any(one.key == move.key and one.after == move.before for one in crossed.by_hand)
-    return bool(points & {"write.before", "write.after"}) and planned and late
-
-
-def _planned(changes: Sequence[Change], side: Side, move: Moved) -> bool:
-    wanted = (side, move.key, move.before, move.after)
-    return any((one.target, one.key, one.before, one.after) == wanted for one in changes)
-
-
-def _nothing_is_lost(
-    stack: Stack,
-    crossed: Crossed,
-    plans: Mapping[str, Sequence[Change]],
-    git: Sequence[Moved],
-    kestra: Sequence[Moved],
-) -> None:
-    kept = {(move.key, move.after) for move in (*git, *kestra)}
-    kept |= {(one.key, one.before) for plan in plans.values() for one in plan if one.before_content}
-    for side, held in both(stack).items():
-        kept |= {(_key(one), digest(Kind(one.kind), text.encode())) for one, text in held.items()}
-        for one, texts in crossed.texts[side].items():
-            for text in texts:
-                found = (_key(one), digest(Kind(one.kind), text.encode()))
-                assert found in kept, f"{crossed}: {text!r} of {one} on {side} is lost"
-
-
-def _digest(key: Key, text: str | None) -> str | None:
+def digest_of(key: Key, text: str | None) -> str | None:
     return None if text is None else digest(key.kind, text.encode())
 
 
-def _key(one: Artifact) -> Key:
+def key_of(one: Artifact) -> Key:
     return Key(one.namespace, Kind(one.kind), one.name)
-
-
-def _converges(stack: Stack) -> None:
-    """A further sync makes both sides equal, and the one after finds nothing."""
-    assert stack.export()["state"] in {"APPLIED", "UNCHANGED"}
-    sides = both(stack)
-    assert sides["KESTRA"] == sides["GIT"]
-    assert stack.reconcile()["state"] == "UNCHANGED"

@@ -12,7 +12,8 @@ from random import Random
 import pytest
 
 from tasks.requests import Side
-from tests.crossing import Crossing, Pair, Way, check, pairs
+from tests.crossed import check
+from tests.crossing import Crossing, Pair, Way, pairs
 from tests.stack import Stack
 
 EXPORT, RECONCILE = (Way(source=side, tenant=True) for side in (Side.KESTRA, Side.GIT))
