@@ -25,7 +25,7 @@ from .call import Call, json_answer
 from .control import Control
 from .errors import ApiError, EmptyError, bad_request, error_body, internal, not_found
 from .faults import Fault, Strike, When
-from .journal import losing
+from .journal import journal
 from .requestlog import Entry
 from .routing import Router, choose
 from .seed import plant
@@ -48,6 +48,7 @@ class Request:
     headers: dict[str, str]
     body: bytes
     login: Login | None = None
+    changed: list[str] = field(default_factory=list)
     segments: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,7 +110,7 @@ class SandboxApp:
         replaced = strike.replacement(When.BEFORE)
         if replaced is not None:
             return _replacement(replaced), None
-        with losing(strike.lose):
+        with journal(losing=strike.lose) as request.changed:
             response = await self.answer(request)
         self._edit(strike, When.AFTER)
         if strike.answer_latency:
@@ -221,6 +222,7 @@ class SandboxApp:
                 ended_at=time.time(),
                 received_bytes=len(request.body),
                 sent_bytes=sent,
+                changed=tuple(request.changed),
                 faults=tuple(armed.id for armed in strike.armed),
             )
         )

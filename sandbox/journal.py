@@ -1,4 +1,5 @@
-"""Which changes one call made, so that a write can be answered 200 and lost all the same."""
+"""Which changes one call made: they are logged, and a write can be answered 200 and lost all the
+same."""
 
 from __future__ import annotations
 
@@ -20,17 +21,17 @@ def note(key: str, undo: Callable[[], None]) -> None:
 
 
 @contextmanager
-def losing(pattern: str | None) -> Iterator[None]:
-    """Take back, when the block ends, all its changes whose key matches `pattern`."""
-    if pattern is None:
-        yield
-        return
+def journal(losing: str | None = None) -> Iterator[list[str]]:
+    """The keys of all changes that the block makes, in order, once it has ended; those that match
+    the pattern `losing` are taken back then, and stay in the list."""
     changes: list[tuple[str, Callable[[], None]]] = []
+    keys: list[str] = []
     token = _changes.set(changes)
     try:
-        yield
+        yield keys
     finally:
         _changes.reset(token)
+        keys += [key for key, _ in changes]
         for key, undo in reversed(changes):
-            if re.search(pattern, key):
+            if losing is not None and re.search(losing, key):
                 undo()

@@ -30,6 +30,9 @@ class Entry:
     ended_at: float
     received_bytes: int
     sent_bytes: int
+    #: What the call wrote or deleted, in order: `flow <namespace>/<id>`, `file <namespace>/<path>`,
+    #: `dashboard <id>`, `kv <namespace>/<key>`.
+    changed: tuple[str, ...] = ()
     #: Ids of the faults that struck.
     faults: tuple[int, ...] = ()
 

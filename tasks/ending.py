@@ -54,14 +54,11 @@ def follow(tools: Toolbox, run: Run, end: finishing.End) -> Run | None:
 
 
 def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
-    """The parts that a run which may delete has settled, and the commit both sides are at.
-
-    A dry run that was taken up settles nothing: what it saw equal was not noted as the base.
-    """
+    """The parts that a run which may delete has settled, and the commit both sides are at."""
     target = target_of(run)
     if commit_id is not None and run.state in {State.APPLIED, State.PARTIAL, State.UNCHANGED}:
         tools.bases.synced(scope(target), target, commit_id)
-    deletes = run.task.when_missing_in_source is WhenMissing.DELETE and not run.task.dry_run
+    deletes = run.task.when_missing_in_source is WhenMissing.DELETE
     if deletes and run.state in {State.APPLIED, State.UNCHANGED}:
         rows = tools.parts.of(run.id)
         tools.bases.settle(scope(target), [row.part for row in rows])

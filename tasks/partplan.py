@@ -3,6 +3,8 @@ gathering of a run needs to know of the part."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tasks.artifacts import Kind, Part
 from tasks.plan import Change
 from tasks.problems import Problem
@@ -24,6 +26,10 @@ class PartPlan(Record):
     #: How many artifacts take part on the side of the truth and on the side that is written.
     source_count: int = 0
     target_count: int = 0
+    #: Of a dry run, so that it can be noted as the base if the plan is written: name → digest of
+    #: what both sides hold equal, and the names whose base is to stay as it is.
+    equal: Mapping[str, str] = {}
+    differing: tuple[str, ...] = ()
     #: Why the part could not be read whole; then nothing is deleted in the whole run.
     unread: str | None = None
 

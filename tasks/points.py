@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 #: The environment variable that names the control directory; unset = every point is a no-op.
 VARIABLE = "TENANTSYNC_POINTS"
@@ -67,16 +68,24 @@ class Fault(StrEnum):
     NO_SPACE = "no-space"
     #: The process ends at once with `EXIT_STATUS`, without cleaning up.
     EXIT = "exit"
-    #: It waits until the file `<point>.release` is there, `HOLD_LIMIT` seconds at most.
+    #: It waits until the file `<gate>.release` is there, `HOLD_LIMIT` seconds at most.
     HOLD = "hold"
+
+
+class _Order(NamedTuple):
+    """What an armed point was armed with."""
+
+    fault: Fault
+    gate: str
 
 
 def reach(point: str, **where: str | None) -> None:
     """Say that `point` is reached by `where` (run, namespace, job, ...); strike if it is armed.
 
-    A point is armed by `<directory>/<point>.json`: `{fault, times, match}`. `times` (default 1,
-    null = always) counts hits over all processes; `match` names fields of `where` that must be
-    equal. Each hit is one JSON line in `<directory>/hits.log`, written before the fault.
+    A point is armed by `<directory>/<point>.json`: `{fault, times, match, gate}`. `times` (default
+    1, null = always) counts hits over all processes; `match` names fields of `where` that must be
+    equal; `gate` (default: the point) is what a held job waits for. Each hit is one JSON line in
+    `<directory>/hits.log`, written before the fault.
     Raises ValueError for a name that is not in `POINTS`, armed or not.
     """
     if point not in POINTS:
@@ -92,23 +101,31 @@ def arm(
     *,
     times: int | None = 1,
     match: Mapping[str, str] | None = None,
+    gate: str | None = None,
 ) -> None:
-    """Arm `point` for every process whose control directory this is. Raises ValueError for a
-    point that is not in the list."""
+    """Arm `point` for every process whose control directory this is. With gates of their own two
+    jobs are held at one point and released apart. Raises ValueError for a point that is not in
+    the list."""
     if point not in POINTS:
         raise ValueError(f"point {point}: not in the list of tasks/points.py")
-    order = {"fault": str(fault), "times": times, "match": dict(match or {})}
+    order = {"fault": str(fault), "times": times, "match": dict(match or {}), "gate": gate or point}
     with _alone(directory):
         _replace(directory / f"{point}.json", json.dumps(order))
 
 
-def release(directory: Path, point: str) -> None:
-    """Let go on whoever is held at `point`, now and later."""
-    (directory / f"{point}.release").touch()
+def disarm(directory: Path, point: str) -> None:
+    """Take back what `point` is armed with and nobody has met yet."""
+    with _alone(directory):
+        (directory / f"{point}.json").unlink(missing_ok=True)
+
+
+def release(directory: Path, gate: str) -> None:
+    """Let go on whoever is held at a gate (that of a point has its name), now and later."""
+    (directory / f"{gate}.release").touch()
 
 
 def hits(directory: Path, point: str | None = None) -> list[dict[str, object]]:
-    """The hits so far, oldest first, of one point or of all: point, fault, pid, at, where."""
+    """The hits so far, oldest first, of one point or of all: point, fault, gate, pid, at, where."""
     log = directory / "hits.log"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     found: list[dict[str, object]] = [json.loads(line) for line in lines]
@@ -120,14 +137,14 @@ def _look(directory: Path, point: str, where: Mapping[str, str | None]) -> None:
     if not armed.exists():
         return
     with _alone(directory):
-        fault = _use_up(armed, where)
-        if fault is not None:
-            _write_down(directory, point, fault, where)
-    if fault is not None:
-        _strike(fault, directory, point)
+        order = _use_up(armed, where)
+        if order is not None:
+            _write_down(directory, point, order, where)
+    if order is not None:
+        _strike(order, directory, point)
 
 
-def _use_up(armed: Path, where: Mapping[str, str | None]) -> Fault | None:
+def _use_up(armed: Path, where: Mapping[str, str | None]) -> _Order | None:
     try:
         order = json.loads(armed.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -139,13 +156,16 @@ def _use_up(armed: Path, where: Mapping[str, str | None]) -> Fault | None:
         armed.unlink()
     elif times is not None:
         _replace(armed, json.dumps(order | {"times": times - 1}))
-    return Fault(order["fault"])
+    return _Order(Fault(order["fault"]), order.get("gate", armed.stem))
 
 
-def _write_down(directory: Path, point: str, fault: Fault, where: Mapping[str, str | None]) -> None:
+def _write_down(
+    directory: Path, point: str, order: _Order, where: Mapping[str, str | None]
+) -> None:
     hit = {
         "point": point,
-        "fault": str(fault),
+        "fault": str(order.fault),
+        "gate": order.gate,
         "pid": os.getpid(),
         "at": time.time(),
         "where": {name: value for name, value in where.items() if value is not None},
@@ -154,8 +174,8 @@ def _write_down(directory: Path, point: str, fault: Fault, where: Mapping[str, s
         log.write(json.dumps(hit) + "\n")
 
 
-def _strike(fault: Fault, directory: Path, point: str) -> None:
-    match fault:
+def _strike(order: _Order, directory: Path, point: str) -> None:
+    match order.fault:
         case Fault.NOTE:
             return
         case Fault.RAISE:
@@ -165,9 +185,9 @@ def _strike(fault: Fault, directory: Path, point: str) -> None:
         case Fault.EXIT:
             os._exit(EXIT_STATUS)
         case Fault.HOLD:
-            _hold(directory / f"{point}.release")
+            _hold(directory / f"{order.gate}.release")
         case _:
-            _signal(fault)
+            _signal(order.fault)
 
 
 def _signal(fault: Fault) -> None:

@@ -140,7 +140,7 @@ def kestra_now(kestra: KestraSide, parts: Collection[Part]) -> dict[Part, View]:
             found = export.result()
             for key, text in found.texts.items():
                 texts.setdefault(key.part, {})[key.name] = text
-            for key in found.drafts:
+            for key in found.withheld:
                 drafts.setdefault(key.part, set()).add(key.name)
         texts |= {part: dict(export.result()) for part, export in files.items()}
     dashboards = Part(GLOBAL, Kind.DASHBOARD)

@@ -46,12 +46,14 @@ from tasks.store.bases import scope
 from tasks.store.parts import PartRow, PartState, WritePhase
 from tasks.store.runs import now
 from tasks.survey import PartSurvey
+from tasks.takingup import note_seen
 from tasks.toolbox import Toolbox
 from tasks.wording import commit_wording
 from tasks.writes import (
     changes_of,
     open_writes,
     store,
+    target_of,
     write_rows,
 )
 
@@ -93,7 +95,10 @@ def _record(tools: Toolbox, run: Run, read: survey.Survey) -> list[PartRow]:
         "seen": read.seen.to_facts() if read.seen is not None else None,
     }
     rows = [_row(run, part, PartState.SURVEYED, name) for part, name in read.open.items()]
-    rows += [_row(run, part, PartState.EQUAL, None) for part in read.equal]
+    rows += [
+        _row(run, part, PartState.EQUAL, *read.proofs.get(part, (None, None)))
+        for part in read.equal
+    ]
     recorded = tools.parts.survey(
         run,
         rows,
@@ -109,8 +114,17 @@ def _record(tools: Toolbox, run: Run, read: survey.Survey) -> list[PartRow]:
     return rows
 
 
-def _row(run: Run, part: Part, state: PartState, name: str | None) -> PartRow:
-    return PartRow(run=run.id, namespace=part.namespace, kind=part.kind, state=state, survey=name)
+def _row(
+    run: Run, part: Part, state: PartState, survey: str | None, result: str | None = None
+) -> PartRow:
+    return PartRow(
+        run=run.id,
+        namespace=part.namespace,
+        kind=part.kind,
+        state=state,
+        survey=survey,
+        result=result,
+    )
 
 
 # -- plan ---------------------------------------------------------------------------------------
@@ -143,11 +157,15 @@ def _compare(tools: Toolbox, run: Run, part: Part, surveyed: PartSurvey) -> Part
     plan, compared = planning.plan_part(
         run.task, part, surveyed, sides, protected, kestra, tools.contents
     )
-    if not run.task.dry_run and run.target is not None:
-        withheld = sides.source.snapshot.withheld | sides.target.snapshot.withheld
-        kept = {one.name for one in compared.differences}
-        kept |= {name for name in surveyed.base.items if is_withheld(name, withheld)}
-        tools.bases.seen_equal(scope(run.target), part, surveyed.base, compared.equal, kept)
+    withheld = sides.source.snapshot.withheld | sides.target.snapshot.withheld
+    kept = {one.name for one in compared.differences}
+    kept |= {name for name in surveyed.base.items if is_withheld(name, withheld)}
+    if run.task.dry_run:
+        seen = {"equal": compared.equal, "differing": tuple(sorted(kept))}
+        plan = plan.model_copy(update=seen)
+    else:
+        pair = scope(target_of(run))
+        tools.bases.seen_equal(pair, part, surveyed.base, compared.equal, kept)
     return with_details(plan, kestra, repo, run.base_commit)
 
 
@@ -214,6 +232,8 @@ def begin(tools: Toolbox, run: Run) -> Run:
     wrong = holding.elsewhere(tools, run, server)
     if wrong is not None and not run.facts.get("published"):
         return _refused(tools, run, [wrong])
+    if run.task.dry_run:
+        note_seen(tools, run)  # before anything is written: what is written is noted on top
     protected = protected_namespaces(run)
     of_now = (*protected, server.system_namespace) if protected else ()
     facts = {**run.facts, "protected": sorted(set(of_now)), "published": True}

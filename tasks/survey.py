@@ -14,6 +14,7 @@ from tasks.errors import TenantSyncError, Unsafe, Unsupported
 from tasks.ignore import IGNORE_FILE, Ignore
 from tasks.kestra.side import Flows, KestraSide
 from tasks.layout import SyncLayout, kestra_name
+from tasks.partplan import unchanged
 from tasks.pinning import Pinned, pin
 from tasks.probing import Seen, look_at, not_read, probe
 from tasks.problems import Code, Problem
@@ -53,9 +54,12 @@ class Survey:
     open: Mapping[Part, str] = field(default_factory=dict)
     #: Parts that are proven equal, with the number of their artifacts.
     equal: Mapping[Part, int] = field(default_factory=dict)
+    #: Of a dry run: what was read of the parts that are proven equal, as the names of a
+    #: `PartSurvey` and a `PartPlan` in the contents store.
+    proofs: Mapping[Part, tuple[str, str]] = field(default_factory=dict)
     #: Kinds that this server does not offer, texts that tell no identity.
     problems: tuple[Problem, ...] = ()
-    #: How many flows tell no identity, so that they cannot be missed by name.
+    #: How many flows tell no identity and are nowhere listed, so that any may be one of them.
     nameless: int = 0
     #: What the next run needs to ask the probes; None where it cannot.
     seen: Seen | None = None
@@ -104,7 +108,7 @@ def survey(
         read = {part: done.result() for part, done in surveyed.items()}
         if seen is not None and not seen.is_worth(time.monotonic() - began):
             seen = None
-        return _survey(task, pinned, bases, found, read, seen)
+        return _survey(task, pinned, bases, contents, found, read, seen)
 
 
 def _unread(pinned: Pinned, seen: Seen, known: Known, every: float) -> Survey:
@@ -125,28 +129,38 @@ def _survey(
     task: Task,
     pinned: Pinned,
     bases: Bases,
+    contents: Contents,
     found: _Found,
     results: Mapping[Part, _PartResult],
     seen: Seen | None,
 ) -> Survey:
-    open_, equal = {}, {}
-    for part, result in results.items():
-        if result.staged is not None:
-            open_[part] = result.staged
-            continue
-        proven = result.equal or {}
-        equal[part] = len(proven)
-        if not task.dry_run:
-            pair = scope(pinned.target)
-            bases.seen_equal(pair, part, result.base, proven, result.hidden)
+    proven = {part: result for part, result in results.items() if result.equal is not None}
+    pair = scope(pinned.target)
+    for part, result in proven.items() if not task.dry_run else ():
+        bases.seen_equal(pair, part, result.base, result.equal or {}, result.hidden)
     return Survey(
         pinned=pinned,
-        open=open_,
-        equal=equal,
+        open={part: one.staged for part, one in results.items() if one.staged is not None},
+        equal={part: len(one.equal or {}) for part, one in proven.items()},
+        proofs=_proofs(contents, proven) if task.dry_run else {},
         problems=found.problems,
         nameless=found.nameless,
         seen=seen,
     )
+
+
+def _proofs(contents: Contents, proven: Mapping[Part, _PartResult]) -> dict[Part, tuple[str, str]]:
+    """What was read of equal parts, staged as the job of a part would."""
+    surveys = [PartSurvey(base=one.base).to_json().encode() for one in proven.values()]
+    plans = [
+        unchanged(part, len(one.equal or {}))
+        .model_copy(update={"equal": one.equal, "differing": tuple(sorted(one.hidden))})
+        .to_json()
+        .encode()
+        for part, one in proven.items()
+    ]
+    names = contents.put_together([*surveys, *plans])
+    return dict(zip(proven, zip(names, names[len(proven) :], strict=False), strict=True))
 
 
 def _start(
@@ -302,7 +316,7 @@ class _Asked:
         for key, text in flows.texts.items():
             texts[key.part][key.name] = text
             namespaces.add(key.namespace)
-        for key in flows.drafts:
+        for key in flows.withheld:
             drafts[key.part].add(key.name)
         unread, unsupported, problems = self._read_dashboards(texts)
         return _Found(
@@ -312,7 +326,7 @@ class _Asked:
             unread=unread,
             unsupported=unsupported,
             problems=(*flows.problems, *problems),
-            nameless=len(flows.problems),
+            nameless=flows.unplaced,
         )
 
     def _read_dashboards(

@@ -14,9 +14,10 @@ _NAMED = re.compile(rb'"(?:afterContent|beforeContent)":"([0-9a-f]{64})')
 
 
 def used_contents(tools: Toolbox) -> frozenset[str]:
-    """All names that must be kept: those in rows, and texts and pre-images that plans name."""
+    """All blobs that must be kept: those that rows name, and those with texts and pre-images that
+    plans name. The name of a slice begins with that of its blob."""
     rows = tools.runs.contents() | tools.parts.contents()
-    return rows | frozenset(_within(tools, rows))
+    return frozenset(name.partition("@")[0] for name in rows) | frozenset(_within(tools, rows))
 
 
 def _within(tools: Toolbox, names: Iterable[str]) -> Iterable[str]:

@@ -133,7 +133,15 @@ def _send(
         if change.action is not Action.DELETE and change.after_content is not None
     }
     order = _order(changes, bytes_of, contents)
-    writes = [Write(key=key, action=by_key[key].action, content=bytes_of.get(key)) for key in order]
+    writes = [
+        Write(
+            key=key,
+            action=by_key[key].action,
+            content=bytes_of.get(key),
+            before=by_key[key].before,
+        )
+        for key in order
+    ]
     report = kestra.write(writes, guard)
     cancelled = isinstance(report.stopped, Cancelled)
     if isinstance(report.stopped, (LeaseLost, Passing)) and not cancelled:

@@ -249,18 +249,19 @@ class Stack(AbstractContextManager["Stack"]):
         """Arms a named point once, for all processes of this stack."""
         arm(self.points, point, fault, match=match or None)
 
-    def hold(self, point: str, times: int, **match: str) -> None:
-        """Has the next `times` jobs that reach a point wait there until `release`."""
-        (self.points / f"{point}.release").unlink(missing_ok=True)
-        arm(self.points, point, Fault.HOLD, times=times, match=match or None)
+    def hold(self, point: str, times: int, gate: str | None = None, **match: str) -> None:
+        """Has the next `times` jobs that reach a point wait there until `release` of the gate,
+        which is the point unless another is named."""
+        (self.points / f"{gate or point}.release").unlink(missing_ok=True)
+        arm(self.points, point, Fault.HOLD, times=times, match=match or None, gate=gate)
 
     def held(self, point: str, times: int) -> None:
         """Waits until so many jobs were hit at the point since it was armed last."""
         wait_for(f"{times} at {point}", lambda: len(hits(self.points, point)) >= times)
 
-    def release(self, point: str) -> None:
-        """Lets go on whoever is held at a point."""
-        release(self.points, point)
+    def release(self, gate: str) -> None:
+        """Lets go on whoever is held at a point, or at a gate of another name."""
+        release(self.points, gate)
 
     @property
     def records(self) -> Runs:
@@ -286,10 +287,10 @@ class Stack(AbstractContextManager["Stack"]):
 
         return wait_for(f"run {run_id} at rest", look, limit)
 
-    def quiet(self) -> None:
+    def quiet(self, limit: float = 60) -> None:
         """Waits until no run is in motion, followers included."""
         moving = [state for state in State if state.in_motion]
-        wait_for("no run in motion", lambda: not self.records.in_motion(moving))
+        wait_for("no run in motion", lambda: not self.records.newest(1, moving), limit)
 
 
 def _origin(work: Path, branch: str) -> tuple[str, ...]:

@@ -341,4 +341,6 @@ class _Stopped:
 
 
 def _place(rest: Sequence[Any]) -> dict[str, str]:
-    return {"namespace": str(rest[0])} if rest else {}
+    """Where a job is, in words: the namespace, and the kind of its part or the phase of its
+    write."""
+    return dict(zip(("namespace", "what"), map(str, rest), strict=False))

@@ -9,7 +9,6 @@ from uuid import uuid4
 from pydantic import ValidationError
 
 from tasks.commitmessage import check_message
-from tasks.deciding import next_after_plan
 from tasks.errors import Refused, TaskError, Unreachable
 from tasks.names import advice
 from tasks.outcome import State
@@ -17,6 +16,7 @@ from tasks.plan import Plan
 from tasks.points import reach
 from tasks.requests import NamespaceSync, Task, TenantSync
 from tasks.run import Run
+from tasks.takingup import replaced_by, take_up
 from tasks.writes import lane_key
 from workers.runtime import Runtime
 
@@ -86,14 +86,18 @@ class Producer:
         if run.state is not State.PLANNED:
             self._runtime.answer(run)
             return run
-        plan = Plan.model_validate_json(self._tools.contents.get(run.plan or ""))
-        state = next_after_plan(run, plan)
-        moved = self._tools.runs.move(run, state, details={"by": who})
+        moved = take_up(self._tools, run, who)
         if moved is None:
             return self._tools.runs.get(run.id)
-        self._runtime.resume(moved)
+        if moved.id == run.id:
+            self._replace_waiting(moved)
+            self._runtime.resume(moved)
         self._runtime.answer(moved)
         return moved
+
+    def _replace_waiting(self, run: Run) -> None:
+        for ended in replaced_by(self._tools, run):
+            self._runtime.rest(ended)
 
     def approve(
         self, run: Run, digest: str, *, person: str, deletions: int | None, reason: str | None
@@ -122,6 +126,7 @@ class Producer:
         )
         if moved is None:
             raise Refused(f"run {run.id}: somebody else decided first")
+        self._replace_waiting(moved)
         self._runtime.resume(moved)
         return moved
 

@@ -37,8 +37,17 @@ class Flows:
     texts: Mapping[Key, bytes] = field(default_factory=dict)
     #: Flows whose newest revision is a draft; their texts may be among `texts`.
     drafts: frozenset[Key] = frozenset()
+    #: Flows whose texts tell no identity; the search says which they are.
+    unnamed: frozenset[Key] = frozenset()
+    #: How many more such texts there are, which may be any flow.
+    unplaced: int = 0
     #: Texts without a readable identity.
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def withheld(self) -> frozenset[Key]:
+        """Flows that are neither exported nor overwritten nor missed."""
+        return self.drafts | self.unnamed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +64,18 @@ def read_flows(client: Client, server: Server, namespace: str | None) -> Flows:
     """All flows of the tenant or of exactly one namespace.
 
     One export of everything; where the server cannot build it, one per namespace. The search is
-    asked afterwards how many there are, and on servers with drafts which: an export that holds
+    asked afterwards how many there are, and which they are on servers with drafts and where a text
+    tells no identity: an export that holds
     fewer is asked for once more. Raises Doubtful when it is short again, Unsupported when the
     server has no such call.
     """
     for _ in range(2):
         entries = _exported(client, namespace)
-        listing = _listing(client, server, namespace)
+        listing = _listing(client, namespace, whole=server.has_drafts)
         flows, unknown = _sorted(entries, listing, namespace)
+        if unknown and listing.live is None:
+            listing = _listing(client, namespace, whole=True)
+            flows, unknown = _sorted(entries, listing, namespace)
         if not _short(flows, unknown, len(entries), listing):
             return flows
     raise Doubtful(
@@ -99,10 +112,10 @@ def _export(client: Client, namespace: str | None) -> Entries:
     return [(name, text) for name, text in unfolded(body, what) if name.endswith((".yml", ".yaml"))]
 
 
-def _listing(client: Client, server: Server, namespace: str | None) -> _Listing:
+def _listing(client: Client, namespace: str | None, *, whole: bool) -> _Listing:
     # Drafts are looked for after the export: a flow that became one in between is left alone.
     path, query = ("flows", "search"), _filter(namespace)
-    if not server.has_drafts:
+    if not whole:
         return _Listing(total=page(client, path, (*query, ("page", "1"), ("size", "1")))[1])
     order = (("sort", "namespace:asc"), ("sort", "id:asc"))
     named = ("namespace", "id")
@@ -138,8 +151,16 @@ def _sorted(
                 f"{key.name}, which {'was not asked for' if foreign else 'comes twice'}"
             )
         texts[key] = text
-    problems = tuple(_nameless(name) for name in unknown)
-    return Flows(texts=texts, drafts=listing.drafts, problems=problems), frozenset(unknown)
+    missing = (listing.live or frozenset()) - texts.keys()
+    unnamed = frozenset(key for key in missing if _entry_name(key) in unknown)
+    flows = Flows(
+        texts=texts,
+        drafts=listing.drafts,
+        unnamed=unnamed,
+        unplaced=max(0, len(unknown) - len(unnamed)),
+        problems=tuple(_nameless(name) for name in unknown),
+    )
+    return flows, frozenset(unknown)
 
 
 def _strange_draft(name: str, key: Key | None, listing: _Listing) -> bool:
@@ -163,8 +184,8 @@ def _nameless(name: str) -> Problem:
     return Problem(
         code=Code.NO_ID,
         where=f"Kestra, exported as {name}",
-        message="no id and namespace can be read from the text of this flow; open it in Kestra "
-        "and write both as plain lines",
+        message="no id and namespace can be read from the text of this flow, so it is left alone; "
+        "open it in Kestra and write both as plain lines",
     )
 
 

@@ -32,6 +32,8 @@ class Write:
     action: Action
     #: The exact bytes; None for a deletion.
     content: bytes | None = None
+    #: Digest of what the target held when this was decided; None = nothing.
+    before: str | None = None
 
     @property
     def deletes(self) -> bool:
@@ -41,8 +43,14 @@ class Write:
         """Whether the target as it was found is what this write asks for."""
         if self.deletes or self.content is None:
             return self.key not in found
-        kind = self.key.kind
-        return self.key in found and digest(kind, found[self.key]) == digest(kind, self.content)
+        return self._digest(found) == digest(self.key.kind, self.content)
+
+    def stands(self, found: Mapping[Key, bytes]) -> bool:
+        """Whether the target as it was found is still what this write was decided on."""
+        return self._digest(found) == self.before
+
+    def _digest(self, found: Mapping[Key, bytes]) -> str | None:
+        return digest(self.key.kind, found[self.key]) if self.key in found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +188,10 @@ class _Stage:
         return self._sender.upserts([(one.key, one.content or b"") for one in writes])
 
     def _again(self, left: Sequence[Write]) -> Iterator[Batch]:
-        """What did not stick goes alone, so that the server says why; the rest in bulk."""
-        alone = (self._alone(one) for one in left if one.key in self._sent)
+        """What did not stick goes alone, so that the server says why; the rest in bulk. Where
+        something else is found, somebody may have saved it meanwhile, and it is left alone."""
+        found = self._found or {}
+        alone = (self._alone(one) for one in left if one.key in self._sent and one.stands(found))
         unsent = [one for one in left if one.key not in self._sent]
         return chain(list(alone), self._first(unsent) if unsent else ())
 
@@ -252,9 +262,11 @@ class _Stage:
         if one.key not in self._sent:
             halted = stopped or self._halted
             return f"not sent: {halted.message if halted is not None else 'nothing to send'}"
-        if one.deletes:
+        if one.deletes and one.stands(self._found or {}):
             return "the server accepted the deletion but still holds it"
         if one.key in (self._found or {}):
-            return "the server accepted it but holds another text"
+            return "the server accepted it but holds another text" + (
+                "" if one.stands(self._found or {}) else ", which is left alone"
+            )
         place = _NO_PLACE if one.key.kind is Kind.FILE else ""
         return f"the server accepted it but holds nothing{place}"

@@ -103,6 +103,21 @@ def test_more_deletions_than_the_budget_wait_for_the_figure(stack: Stack) -> Non
     assert len(stack.kestra.flows()) == 4
 
 
+def test_a_flow_that_tells_no_id_is_left_alone_and_holds_back_no_deletion(stack: Stack) -> None:
+    _synced(stack)
+    odd = f"{NS}/flows/odd.yaml"
+    stack.kestra.apply({"flows": [{"source": "just: text\n", "namespace": NS, "id": "odd"}]})
+    stack.push({odd: flow(NS, "odd"), f"{NS}/flows/f0.yaml": None})
+    outcome = stack.reconcile()
+    assert (outcome["state"], outcome["counts"]["delete"]) == ("APPLIED", 1), outcome
+    assert "NO_ID" in _codes(outcome)
+    assert stack.kestra.flows()[NS, "odd"] == "just: text\n"
+    stack.kestra.apply({"delete_flows": [{"namespace": NS, "id": "f1"}]})
+    assert stack.export()["state"] == "APPLIED"
+    assert odd in stack.tree() and f"{NS}/flows/f1.yaml" not in stack.tree()
+    assert stack.reconcile()["state"] == "UNCHANGED"
+
+
 def test_a_small_deletion_goes_without_a_person(stack: Stack) -> None:
     _synced(stack)
     stack.push({f"{NS}/flows/f{n}.yaml": None for n in range(5)})

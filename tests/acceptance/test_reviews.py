@@ -201,14 +201,87 @@ def test_a_plan_needs_no_other_field_and_takes_no_other_value(stack: Stack) -> N
     assert stack.outcome(asked)["state"] == "APPLIED"
 
 
-def test_a_dry_run_that_is_taken_up_knows_no_base_of_what_it_did_not_write(stack: Stack) -> None:
+def test_what_a_dry_run_saw_equal_is_the_base_once_its_plan_is_written(stack: Stack) -> None:
+    stack.kestra.seed(
+        flows=[flow(NS, "one"), flow(NS, "two"), flow(NS, "gone")],
+        files=[{"namespace": NS, "path": "/equal.txt", "text": "equal\n"}],
+    )
+    equal = {f"{NS}/flows/{name}.yaml": flow(NS, name) for name in ("one", "gone")}
+    stack.push({**equal, f"{NS}/files/equal.txt": "equal\n"})
+    planned = stack.export(dryRun=True)
+    assert planned["state"] == "PLANNED"
+    assert stack.export(plan=planned["runId"])["state"] == "APPLIED"
+    _edit(stack, "one", "edited")
+    gone = {"namespace": NS, "id": "gone"}, {"namespace": NS, "path": "/equal.txt"}
+    stack.kestra.apply({"delete_flows": [gone[0]], "delete_files": [gone[1]]})
+    done = stack.export()
+    assert done["state"] == "APPLIED", done
+    causes = {one["name"]: one["cause"] for one in stack.plan(done["runId"])["changes"]}
+    assert causes == {
+        "one": "CHANGED",
+        "gone": "REMOVED_IN_SOURCE",
+        "equal.txt": "REMOVED_IN_SOURCE",
+    }
+
+
+def test_a_dry_run_notes_nothing_until_its_plan_is_written(stack: Stack) -> None:
+    _seeded(stack)
+    stack.push({f"{NS}/flows/one.yaml": flow(NS, "one")})
+    assert stack.export(dryRun=True)["state"] == "PLANNED"
+    _edit(stack, "one", "edited")
+    changes = stack.plan(stack.export(dryRun=True)["runId"])["changes"]
+    assert [(one["name"], one["cause"]) for one in changes] == [
+        ("one", "FIRST_CONTACT"),
+        ("two", "NEW"),
+    ]
+
+
+def test_what_another_run_noted_since_is_not_put_back_by_a_plan_that_is_taken_up(
+    stack: Stack,
+) -> None:
     _seeded(stack)
     stack.push({f"{NS}/flows/one.yaml": flow(NS, "one")})
     planned = stack.export(dryRun=True)
-    assert stack.export(plan=planned["runId"])["state"] == "APPLIED"
     _edit(stack, "one", "edited")
+    assert stack.export(commitMessage="another")["state"] == "APPLIED"
+    assert stack.export(plan=planned["runId"])["state"] == "APPLIED"
+    _edit(stack, "one", "edited again")
     (change,) = stack.plan(stack.export(dryRun=True)["runId"])["changes"]
-    assert (change["name"], change["cause"]) == ("one", "FIRST_CONTACT")
+    assert (change["name"], change["cause"]) == ("one", "CHANGED")
+
+
+def test_a_plan_that_is_taken_up_joins_the_equal_one_that_waits(stack: Stack) -> None:
+    _seeded(stack)
+    planned = stack.export(dryRun=True, review="always")
+    waiting = _waits(stack)
+    assert waiting["planDigest"] == planned["planDigest"]
+    taken = stack.export(plan=planned["runId"], review="always")
+    assert (taken["runId"], taken["state"]) == (waiting["runId"], "WAITING")
+    ended = stack.records.get(planned["runId"])
+    assert (ended.state, ended.followed_by) == ("SUPERSEDED", waiting["runId"])
+    _approve(stack, waiting)
+    assert stack.ended(waiting["runId"]).state == "APPLIED"
+
+
+def test_a_plan_that_is_taken_up_takes_the_place_of_another_one_that_waits(stack: Stack) -> None:
+    _seeded(stack)
+    planned = stack.export(dryRun=True, review="always")
+    _edit(stack, "one", "edited")
+    waiting = _waits(stack)
+    taken = stack.export(plan=planned["runId"], review="always")
+    assert (taken["runId"], taken["state"]) == (planned["runId"], "WAITING")
+    ended = stack.records.get(waiting["runId"])
+    assert (ended.state, ended.followed_by) == ("SUPERSEDED", planned["runId"])
+
+
+def test_approving_a_planned_run_takes_the_place_of_another_one_that_waits(stack: Stack) -> None:
+    _seeded(stack)
+    planned = stack.export(dryRun=True, review="always")
+    _edit(stack, "three", "new")
+    waiting = _waits(stack)
+    _approve(stack, planned)
+    assert stack.ended(planned["runId"]).state == "APPLIED"
+    assert stack.records.get(waiting["runId"]).state == "SUPERSEDED"
 
 
 def test_a_plan_whose_task_is_reviewed_waits_when_it_is_taken_up(stack: Stack) -> None:

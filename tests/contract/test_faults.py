@@ -124,6 +124,18 @@ def test_an_import_can_lose_one_flow_and_say_nothing(server: Remote, kestra: Kes
     assert sorted(server.flows()) == [("company", "a"), ("company", "c")]
 
 
+def test_the_log_tells_what_each_call_changed(server: Remote, kestra: Kestra) -> None:
+    texts = {"a.yml": flow("company", "a"), "b.yml": flow("company.team", "b")}
+    kestra.import_archive(texts)
+    kestra.import_archive(texts)
+    kestra.write("/d/e.txt", b"new", namespace="company")
+    kestra.client.delete("/flows/company/a")
+    search(kestra)
+    changed = [entry["changed"] for entry in server.log()]
+    first = ["flow company/a", "flow company.team/b"]
+    assert changed == [first, [], ["file company/d/e.txt"], ["flow company/a"], []]
+
+
 def test_every_kind_of_write_can_be_lost(server: Remote, kestra: Kestra) -> None:
     server.seed(flows=[flow("company", "f")], dashboards=[dashboard("d")])
     kestra.write("/f.txt", b"old", namespace="company")

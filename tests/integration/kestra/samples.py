@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.server import SandboxServer
-from tasks.artifacts import GLOBAL, Key, Kind
+from tasks.artifacts import GLOBAL, Key, Kind, digest
 from tasks.errors import LeaseLost
 from tasks.kestra.side import Write, WriteReport, Written
 from tasks.plan import Action
@@ -60,12 +60,18 @@ class Lease:
             raise LeaseLost("the lane of company.team belongs to run 2 now")
 
 
-def put(key: Key, content: bytes, action: Action = Action.ADD) -> Write:
-    return Write(key=key, action=action, content=content)
+def put(
+    key: Key, content: bytes, action: Action = Action.ADD, before: bytes | None = None
+) -> Write:
+    return Write(key=key, action=action, content=content, before=_digest(key, before))
 
 
-def remove(key: Key) -> Write:
-    return Write(key=key, action=Action.DELETE)
+def remove(key: Key, before: bytes | None = None) -> Write:
+    return Write(key=key, action=Action.DELETE, before=_digest(key, before))
+
+
+def _digest(key: Key, content: bytes | None) -> str | None:
+    return None if content is None else digest(key.kind, content)
 
 
 def flows(*names: str, message: str = "hi") -> list[Write]:

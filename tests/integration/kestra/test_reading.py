@@ -8,6 +8,8 @@ import pytest
 
 from sandbox.faults import Fault
 from sandbox.server import SandboxServer
+from sandbox.settings import Dialect
+from tasks.artifacts import Key, Kind
 from tasks.errors import Busy, Doubtful, Unreachable, Unsupported
 from tasks.kestra.paging import whole_list
 from tasks.kestra.side import KestraSide
@@ -110,6 +112,30 @@ def test_a_flow_without_a_readable_identity_is_a_problem_and_not_a_flow(
     assert found.texts == {}
     assert [problem.code for problem in found.problems] == [Code.NO_ID]
     assert "a-b.yml" in found.problems[0].where
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_the_search_tells_which_flow_has_no_readable_identity(
+    start: Start, connect: Connect, dialect: Dialect
+) -> None:
+    server = start(dialect=dialect)
+    server.apply(
+        {"flows": [flow("c").decode(), {"source": "just: text\n", "namespace": "a-b", "id": "c"}]}
+    )
+    found = connect(server).flows()
+    assert (set(found.texts), found.unplaced) == ({flow_key("c")}, 0)
+    assert found.unnamed == {Key("a-b", Kind.FLOW, "c")}
+
+
+def test_a_flow_without_identity_that_the_search_does_not_list_is_not_placed(
+    server: SandboxServer, side: KestraSide
+) -> None:
+    server.apply({"flows": [{"source": "just: text\n", "namespace": "a", "id": "b"}]})
+    server.arm(
+        Fault(target="/flows/search", status=200, body='{"results":[],"total":0}', times=None)
+    )
+    found = side.flows()
+    assert (found.unnamed, found.unplaced) == (frozenset(), 1)
 
 
 def test_files_come_with_exact_bytes_and_without_flows(

@@ -42,8 +42,8 @@ def test_what_did_not_stick_is_sent_once_more_and_nothing_else(
 def test_an_update_that_was_lost_is_put(server: SandboxServer, side: KestraSide) -> None:
     server.seed(flows=[flow("a").decode()])
     server.arm(Fault(target=IMPORT, lose=".*"))
-    report = side.write([put(flow_key("a"), flow("a", message="new"), Action.UPDATE)], free)
-    assert landed(report) == [True]
+    new = put(flow_key("a"), flow("a", message="new"), Action.UPDATE, before=flow("a"))
+    assert landed(side.write([new], free)) == [True]
     assert requests(server) == ["POST flows/import", f"PUT flows/{NAMESPACE}/a"]
 
 
@@ -54,9 +54,9 @@ def test_a_write_that_is_lost_twice_is_named_with_what_is_there(
     server.arm(Fault(method="POST|PUT|DELETE", lose=f"flow {NAMESPACE}/[abd]$", times=None))
     report = side.write(
         [
-            put(flow_key("a"), flow("a", message="new"), Action.UPDATE),
+            put(flow_key("a"), flow("a", message="new"), Action.UPDATE, before=flow("a")),
             *flows("b", "c"),
-            remove(flow_key("d")),
+            remove(flow_key("d"), before=flow("d")),
         ],
         free,
     )
@@ -69,6 +69,19 @@ def test_a_write_that_is_lost_twice_is_named_with_what_is_there(
     assert (four.landed, four.found) == (False, flow("d"))
     assert "still holds it" in (four.message or "")
     assert report.stopped is None
+
+
+def test_what_somebody_saves_before_it_is_read_back_is_not_overwritten(
+    server: SandboxServer, side: KestraSide
+) -> None:
+    server.seed(files=[{"namespace": NAMESPACE, "path": "/a", "text": "old"}])
+    saved = {"namespace": NAMESPACE, "path": "/a", "text": "by a person"}
+    server.arm(Fault(target="/files", edit={"files": [saved]}, edit_when=When.AFTER))
+    new = put(file_key("a"), b"new", Action.UPDATE, before=b"old")
+    (one,) = side.write([new], free).written
+    assert server.files() == {(NAMESPACE, "/a"): b"by a person"}
+    assert (one.landed, one.found) == (False, b"by a person")
+    assert "is left alone" in (one.message or "")
 
 
 def test_a_lost_file_is_sent_once_more_and_equal_bytes_never(

@@ -189,7 +189,9 @@ def test_deletions_go_on_after_one_that_is_not_there(
     server: SandboxServer, side: KestraSide
 ) -> None:
     server.seed(flows=[flow(name).decode() for name in "abc"])
-    report = side.write([remove(flow_key(name)) for name in ("a", "gone", "b", "c")], free)
+    there = {name: flow(name) for name in "abc"}
+    names = ("a", "gone", "b", "c")
+    report = side.write([remove(flow_key(name), before=there.get(name)) for name in names], free)
     assert landed(report) == [True] * 4
     assert server.flows() == {}
     assert requests(server) == [

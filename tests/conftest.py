@@ -1,0 +1,25 @@
+"""Options of the whole suite."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("crossing")
+    group.addoption("--all-pairs", action="store_true", help="cross runs at every pair of points")
+    group.addoption("--pairs-seed", type=int, help="which pairs are chosen; default: of the day")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Chosen once, so that all processes of a run collect the same tests.
+    if config.option.pairs_seed is None:
+        config.option.pairs_seed = datetime.datetime.now(datetime.UTC).date().toordinal()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if config.option.all_pairs:
+        return "crossing runs: all pairs of points"
+    return f"crossing runs: pairs chosen by --pairs-seed {config.option.pairs_seed}"
