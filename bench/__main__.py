@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chord, memory, ratios, slots, values
+from bench import chord, hot, memory, ratios, slots, values
 from bench.figures import Section
 from bench.options import Options, progress
 from bench.peer import beside
@@ -30,6 +30,7 @@ ratios, not times: both ways take turns, so that other load on the machine slows
            only read (login: KESTRA_USER, KESTRA_PASSWORD)
   chord    runs of 100, 1,000 and 5,000 parts that all differ, beside bare chords of Celery
   slots    a reconcile of many namespaces by 4 and by 16 slots, with 50 ms for each call
+  hot      other namespaces beside one with 100 queued runs, and without it
   memory   peak of each process of a worker, at 1,000 and at 30,000 artifacts (Linux)
   values   the largest value in Redis during runs (with --size large: 30,000 artifacts)
 """
@@ -41,6 +42,7 @@ MEASURES: Mapping[str, Callable[[Options, Path], Section]] = {
     "peer": beside.run,
     "chord": chord.run,
     "slots": slots.run,
+    "hot": hot.run,
     "memory": memory.run,
     "values": values.run,
 }

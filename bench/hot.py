@@ -1,4 +1,4 @@
-"""`python -m bench.hot`: how much longer do other namespaces take beside one that everybody wants?
+"""How much longer do other namespaces take beside one that everybody wants?
 
 A hundred runs of one namespace stand in its line and are written one after the other. Meanwhile
 NamespaceSyncs of other namespaces are asked, and the same is done without the hot one, in turns.
@@ -7,10 +7,6 @@ Compare the ratio, not the times: other load on the machine slows both.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
+from bench import tables
 from bench.baregit import run as git
+from bench.figures import Figure, Section
+from bench.options import Options
 from bench.stack import OURS, RUN_LIMIT, BenchError, Stack, stack
 
 #: The queued runs of the hot namespace, the namespaces beside it, and the turns of each way.
@@ -41,15 +42,6 @@ class Hot:
     left: tuple[int, ...]
     #: The same again, asked in one burst with the queued runs, before those have planned.
     burst: tuple[float, ...]
-
-    @property
-    def ratio(self) -> float:
-        """95th percentile beside the hot namespace, in terms of that without it."""
-        return p95(self.beside) / p95(self.alone)
-
-    @property
-    def met(self) -> bool:
-        return self.ratio <= AIM
 
 
 def p95(seconds: Sequence[float]) -> float:
@@ -156,38 +148,32 @@ def _end(asked: Sequence[Any]) -> None:
         one.get(timeout=RUN_LIMIT)
 
 
-def shown(found: Hot) -> str:
-    """The figures for people; milliseconds."""
+def run(options: Options, folder: Path) -> Section:
+    """NamespaceSyncs of cold namespaces, with and without the hot one, in turns."""
+    with stack(folder, [OURS], settings=options.settings) as running:
+        found = measure(running, min(options.repeat, TURNS))
+    return Section(
+        title=f"{COLD} cold namespaces, beside a hot one with {QUEUED} queued runs",
+        figures=(
+            _figure("p95 of the cold, beside the hot / alone", found.beside, found.alone, AIM),
+            _figure("the same, asked in one burst / alone", found.burst, found.alone, None),
+        ),
+        tables=(_table(found),),
+        notes=(f"queued runs left when the last cold one had ended: {found.left}",),
+        details=asdict(found),
+    )
+
+
+def _figure(
+    name: str, seconds: Sequence[float], alone: Sequence[float], aim: float | None
+) -> Figure:
+    return Figure(name=name, value=p95(seconds) / p95(alone), unit="x", aim=aim)
+
+
+def _table(found: Hot) -> Table:
+    made = tables.table("cold namespaces", "n", "p50 ms", "p95 ms")
     times = {"alone": found.alone, "beside the hot one": found.beside, "in one burst": found.burst}
-    lines = [f"{COLD} cold namespaces, a hot one with {QUEUED} queued runs"]
-    lines += [
-        f"{name:20} p50 {p50 * 1000:6.0f}  p95 {p95(seconds) * 1000:6.0f}  n {len(seconds)}"
-        for name, seconds in times.items()
-        for p50 in (sorted(seconds)[len(seconds) // 2],)
-    ]
-    verdict = "met" if found.met else "missed"
-    lines.append(f"p95 beside / alone: {found.ratio:.2f}, aim {AIM:g}: {verdict}")
-    lines.append(f"p95 in one burst / alone: {p95(found.burst) / p95(found.alone):.2f}, no aim")
-    lines.append(f"queued runs left when the last cold one had ended: {found.left}")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Measures on a stack of its own and prints."""
-    parser = argparse.ArgumentParser(prog="python -m bench.hot", description=__doc__)
-    parser.add_argument("--turns", type=int, default=TURNS, help=f"of each way; {TURNS}")
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        try:
-            with stack(Path(folder), [OURS]) as running:
-                found = measure(running, options.turns)
-        except BenchError as error:
-            sys.exit(f"bench: {error}")
-    as_json = options.output == "json"
-    told = json.dumps({**asdict(found), "ratio": found.ratio}) if as_json else shown(found)
-    sys.stdout.write(told + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    for name, seconds in times.items():
+        p50 = sorted(seconds)[len(seconds) // 2]
+        made.add_row(name, str(len(seconds)), f"{p50 * 1000:.0f}", f"{p95(seconds) * 1000:.0f}")
+    return made

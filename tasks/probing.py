@@ -127,9 +127,14 @@ def not_read(known: Known, every: float) -> tuple[Problem, ...]:
     return (Problem(code=Code.NOT_READ, where="files", message=message),)
 
 
-def remember(store: KnownSides, run: Run, parts: Sequence[PartPlan]) -> None:
-    """Notes what a run has found equal, for the next one."""
+def remember(
+    store: KnownSides, run: Run, parts: Sequence[PartPlan], problems: Sequence[Problem]
+) -> None:
+    """Notes what a run has found equal, for the next one; not where it has something to tell, which
+    the next one has to tell as well."""
     seen = run.facts.get("seen")
+    if any(problem.code is not Code.NOT_READ for problem in problems):
+        return
     if seen is None or run.target is None or not isinstance(run.task, TenantSync):
         return
     counts = tuple((part.namespace, part.kind, part.source_count) for part in parts)

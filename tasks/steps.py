@@ -216,7 +216,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     moved = _moved(tools.runs.move(run, state, **columns))
     if moved.state is State.UNCHANGED and not run.task.dry_run:
         settle(tools, moved, moved.base_commit)
-        remember(tools.known, moved, parts)
+        remember(tools.known, moved, parts, plan.problems)
     return Decided(run=moved, superseded=supersede_older(tools, moved))
 
 
@@ -232,6 +232,8 @@ def begin(tools: Toolbox, run: Run) -> Run:
     wrong = holding.elsewhere(tools, run, server)
     if wrong is not None and not run.facts.get("published"):
         return _refused(tools, run, [wrong])
+    if run.target is not None:
+        tools.known.take(run.target)  # it is not so any more once something is written
     if run.task.dry_run:
         note_seen(tools, run)  # before anything is written: what is written is noted on top
     protected = protected_namespaces(run)

@@ -126,18 +126,36 @@ def test_everything_is_read_after_an_error(settled: Stack, call: str) -> None:
     assert _calls(settled, settled.reconcile)[1] == HANDFUL
 
 
-def test_everything_is_read_after_a_run_that_wrote(settled: Stack) -> None:
+def _by_a_namespace_sync(stack: Stack) -> None:
+    outcome = stack.sync("namespace_sync", sourceOfTruth="GIT", namespace=NAMESPACE)
+    assert outcome["state"] == "APPLIED"
+
+
+def _by_a_dry_run_that_is_taken_up(stack: Stack) -> None:
+    planned = stack.reconcile(dryRun=True)
+    assert stack.reconcile(plan=planned["runId"])["state"] == "APPLIED"
+
+
+@pytest.mark.parametrize("write", [_by_a_namespace_sync, _by_a_dry_run_that_is_taken_up])
+def test_everything_is_read_after_a_run_that_wrote(
+    settled: Stack, write: Callable[[Stack], None]
+) -> None:
     """Git goes back to a tree that was once equal; what was written meanwhile is a file alone."""
     before = settled.tree()
     settled.push({f"{NAMESPACE}/files/a.txt": "b"})
-    assert (
-        settled.sync("namespace_sync", sourceOfTruth="GIT", namespace=NAMESPACE)["state"]
-        == "APPLIED"
-    )
+    write(settled)
     settled.push({f"{NAMESPACE}/files/a.txt": "a"})
     assert settled.tree() == before
     outcome = settled.reconcile()
     assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
+
+
+def test_who_has_something_to_tell_reads_and_tells_it_again(settled: Stack) -> None:
+    settled.push({f"{NAMESPACE}/files/a#b.txt": "no name for Kestra"})
+    for _ in range(2):
+        outcome, calls = _calls(settled, settled.reconcile)
+        assert (outcome["state"], calls > HANDFUL) == ("UNCHANGED", True)
+        assert [one["code"] for one in outcome["problems"]] == ["NAME_NOT_HELD"]
 
 
 def test_a_server_without_the_probes_is_read_whole(settled: Stack) -> None:
