@@ -16,6 +16,8 @@ from tasks.store.database import Database, bases, pairs, servers
 
 #: The layout of syncs; another layout of the same branch has its own base.
 SYNC_LAYOUT = "sync"
+#: Namespaces up to which a query names them; for more, all rows are read.
+_NAMED = 50
 
 
 class BaseRow(Record):
@@ -76,7 +78,7 @@ class Bases:
         if not landed:
             return
         with self._database.write() as db:
-            known = _rows(db, pair)
+            known = _rows(db, pair, {part.namespace for part in landed})
             changed = {
                 part: _merged(known.get(part, BaseRow()), items) for part, items in landed.items()
             }
@@ -138,8 +140,15 @@ def _base(row: Row[tuple[object, ...]]) -> BaseRow:
     return BaseRow.model_construct(items=row.items, settled=row.settled, version=row.version)
 
 
-def _rows(db: Connection, pair: str) -> dict[Part, BaseRow]:
-    rows = db.execute(select(bases).where(bases.c.scope == pair)).all()
+def _rows(
+    db: Connection, pair: str, namespaces: Collection[str] | None = None
+) -> dict[Part, BaseRow]:
+    """The rows of a pair, of some of its namespaces where these are few: each of a run's writers
+    asks for its own."""
+    query = select(bases).where(bases.c.scope == pair)
+    if namespaces is not None and len(namespaces) <= _NAMED:
+        query = query.where(bases.c.namespace.in_(namespaces))
+    rows = db.execute(query).all()
     return {Part(row.namespace, Kind(row.kind)): _base(row) for row in rows}
 
 
