@@ -51,7 +51,7 @@ class RepoSide:
         home.mkdir(parents=True, exist_ok=True)
         place, timeout = self.url.canonical, connection.timeout
         git = Git(home=home, place=place, allowed=allowed, timeout=timeout)
-        self._mirror = Mirror(root, f"{place}\0{credentials.scope(connection)}", git)
+        self._mirror = Mirror(root, f"{place}\0{credentials.scope(connection, self.url)}", git)
         self._remote = Remote(connection, self.url, git)
         self._pins = Pins(self._mirror, self._remote)
 
@@ -90,11 +90,14 @@ class RepoSide:
             raise MirrorCorrupt(f"{self.remote}: commit {new} is not in the mirror; build it again")
         if expected is not None and not self.contains(new, expected):
             raise Unsafe(f"{self.remote}: commit {new} does not descend from {expected}")
-        return push(
-            self._remote.git(self._mirror.path),
-            Wish(url=self.url.text, branch=branch, new=new, expected=expected),
-            read_tip=lambda: self.tip(branch).oid,
-            holds=lambda _, oid: self._branch_holds(branch, oid),
+        return self._remote.ask(
+            lambda git: push(
+                git,
+                Wish(url=self.url.text, branch=branch, new=new, expected=expected),
+                read_tip=lambda: self.tip(branch).oid,
+                holds=lambda _, oid: self._branch_holds(branch, oid),
+            ),
+            self._mirror.path,
         )
 
     def commit_url(self, oid: str) -> str | None:

@@ -153,10 +153,8 @@ def test_a_key_that_does_not_open_the_door_is_a_refused_login(
     make_side: MakeSide, tmp_path: Path
 ) -> None:
     stranger = keygen(tmp_path / "stranger")
-    locked = keygen(tmp_path / "locked", "passphrase")
-    for key in (stranger, locked):
-        with pytest.raises(LoginRefused, match="no passphrase"):
-            make_side(ssh_key=str(key)).tip("main")
+    with pytest.raises(LoginRefused, match="does not accept the login"):
+        make_side(ssh_key=str(stranger)).tip("main")
 
 
 def test_a_key_that_others_may_read_is_named_before_ssh_is_asked(

@@ -279,7 +279,7 @@ def test_a_wrong_field_of_a_sync_is_told_with_its_remedy(
         ("kestra", "{url: http://k, timeout: long}", "timeout: is no number; write one"),
         ("repositories", "{url: 'https://u:hunter2@h/r.git'}", "the URL holds a password"),
         ("repositories", "{url: https://h/r.git, forge: gitlub}", "forge: must be one of github,"
-         " gitlab; did you mean gitlab?"),
+         " gitlab, bitbucket, bitbucketServer, azure, gitea, forgejo, gogs; did you mean gitlab?"),
         ("access", "{os: x}", "roles: is missing; add it"),
         ("access", "{os: x, roles: []}", "roles: is empty"),
         ("access", "{os: x, roles: [aprove]}", "roles[0]: must be one of read, ask, approve; did"
