@@ -54,7 +54,7 @@ def fault(error: httpx.RequestError, network: Network, url: str) -> TenantSyncEr
     if found := tls.explained(error, network, _place(url, proxy, error)):
         return found
     if proxy is not None and isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
-        return Unreachable(_not_open(proxy, url, str(error) or "no connection in time"))
+        return Unreachable(_not_open(proxy, url, str(error)))
     return None
 
 
@@ -62,6 +62,7 @@ def _not_open(proxy: Proxy, url: str, why: str) -> str:
     # These come after the proxy has answered, when TLS begins.
     if re.search(r"handshake|reset by peer|EOF|[Bb]roken pipe", why):
         return f"{urlsplit(url).hostname} behind {proxy} did not open the connection: {why}"
+    why = "no connection in time" if why in {"", "timed out"} else why
     return f"{proxy} cannot be reached: {why}. Is it up, and is its address right?"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,11 @@ from tasks.repo.askpass import answering
 from tasks.repo.forges import username
 from tasks.repo.ssh import key_of, question, ssh_command
 from tasks.repo.url import Url
+
+
+#: What older versions of curl (7.88 for one) decode in the login at a proxy, and newer ones do not
+#: (`parse_proxy_auth` in its url.c).
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +161,11 @@ def _proxy(connection: RepositoryConnection, url: Url) -> _Part:
         return _Part(config=(("http.proxy", ""),))
     if proxy.username is None:
         return _Part(config=(("http.proxy", proxy.url),))
+    if _MISREAD.search(proxy.username + (proxy.password or "")):
+        raise ConfigError(
+            f"the login at {proxy} holds a percent sign before two hex digits, which many versions "
+            "of curl, and so of git, read as one character; choose another password"
+        )
     return _Part(
         answers=_proxy_answers(proxy, proxy.username, proxy.password or ""),
         config=(("http.proxy", proxy.asking),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from tasks.visible import visible_line
 
 T = TypeVar("T")
 _HEADS = "refs/heads/"
+#: Seconds for which a server that took a connection counts as reachable.
+KNOCK = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class Remote:
     def __init__(self, connection: RepositoryConnection, url: Url, git: Git) -> None:
         self.connection, self.url, self._git = connection, url, git
         app = connection.github_app
+        self._knocked = -KNOCK
         self._tokens = None if app is None else Tokens(connection, app, url)
 
     def git(self, directory: Path | None = None) -> Git:
@@ -70,15 +74,19 @@ class Remote:
 
     def _used(self, use: Callable[[Git], T], directory: Path | None) -> T:
         git = self.git(directory)
-        if self._over_http:
-            # git gives up a connection that does not open after minutes only.
-            knock(self.connection, self.url.text)
+        self._knock()
         try:
             return use(git)
         except Expired:
             raise
         except (Unreachable, ConfigError) as error:
             raise self._named(error) from None
+
+    def _knock(self) -> None:
+        """git gives up a connection that does not open after minutes only."""
+        if self._over_http and time.monotonic() - self._knocked > KNOCK:
+            knock(self.connection, self.url.text)
+            self._knocked = time.monotonic()
 
     def _named(self, error: TenantSyncError) -> TenantSyncError:
         """The error, or the one that is behind it: git names neither proxies nor what is wrong
