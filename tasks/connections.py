@@ -150,12 +150,18 @@ class _Repository(Record, use_attribute_docstrings=True):
         return self
 
 
+def _scheme(url: str) -> str:
+    if "://" in url:
+        return url.split("://", 1)[0].lower()
+    return "file" if url.startswith("/") else "ssh"
+
+
 class RepositoryConnection(Network, _Repository):
     """One Git repository: where it lies and how to log in."""
 
     @model_validator(mode="after")
     def _way_is_used(self) -> RepositoryConnection:
-        scheme = self.url.split("://", 1)[0].lower() if "://" in self.url else "ssh"
+        scheme = _scheme(self.url)
         for name, wanted in self._ways():
             if scheme not in wanted:
                 raise ValueError(
@@ -168,8 +174,11 @@ class RepositoryConnection(Network, _Repository):
         """The given fields that only some kinds of url use, with these."""
         secure = ("https", "http") if (self.proxy or "").startswith("https://") else ("https",)
         given = [
+            ("token", self.token, ("https", "http")),
             ("githubApp", self.github_app, ("https",)),
+            ("sshKey", self.ssh_key, ("ssh",)),
             ("sshPassphrase", self.ssh_passphrase, ("ssh",)),
+            ("knownHosts", self.known_hosts, ("ssh",)),
             ("sshJump", self.ssh_jump, ("ssh",)),
             ("proxy", self.proxy, ("https", "http")),
             ("noProxy", self.no_proxy or None, ("https", "http")),

@@ -23,7 +23,6 @@ from tasks.repo.forges import username
 from tasks.repo.ssh import key_of, question, ssh_command
 from tasks.repo.url import Url
 
-
 #: What older versions of curl (7.88 for one) decode in the login at a proxy, and newer ones do not
 #: (`parse_proxy_auth` in its url.c).
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}")

@@ -30,7 +30,6 @@ _LOGIN = (
     "the server does not accept the login; check username and token (or the ssh key, and whether "
     "the jump host knows it as well), whether it has expired, and its right to this repository"
 )
-_PASSPHRASE = "sshPassphrase does not open the private key; correct it"
 _JUMP = "the jump host (sshJump) does not reach the server; check the url as it is seen from there"
 _FORBIDDEN = "the login may not do this; give it the right to read or write this repository"
 _TLS = "the certificate of the server is not trusted; name the file of its authority in caFile"
@@ -54,7 +53,6 @@ _TABLE: tuple[tuple[type[TenantSyncError], str, tuple[str, ...]], ...] = (
     (Unsafe, _UNSAFE_OBJECT, ("fsck error in", r"^error: object [0-9a-f]{40,64}: \w+: ")),
     (ConfigError, _NO_HELPER, ("^.*unable to find remote helper", "^.*cannot run ssh")),
     (Unsupported, _FORMAT, ("mismatched (algorithm|object format)", "unsupported object format")),
-    (LoginRefused, _PASSPHRASE, ("incorrect passphrase",)),
     (Unreachable, _JUMP, ("stdio forwarding failed",)),
     (LoginRefused, _LOGIN, (
         "Authentication failed", "could not read (Username|Password)", "returned error: 401",

@@ -47,6 +47,13 @@ def forge_of(host: str, stated: Forge | None) -> Forge | None:
     return _HOSTS.get(name) or next(below, None)
 
 
+def stated_forge(connection: RepositoryConnection) -> Forge | None:
+    """The forge that a connection names, by an App as well."""
+    if connection.forge is None and connection.github_app is not None:
+        return Forge.GITHUB
+    return connection.forge
+
+
 def username(connection: RepositoryConnection, url: Url) -> str | None:
     """The user name that goes with the token; None = the token goes alone (as Bearer).
 
@@ -55,7 +62,7 @@ def username(connection: RepositoryConnection, url: Url) -> str | None:
     """
     if connection.username is not None:
         return connection.username
-    forge = forge_of(url.host, connection.forge)
+    forge = forge_of(url.host, stated_forge(connection))
     if forge is Forge.BITBUCKET_SERVER:
         return None
     return _ANY if forge is None else _USERS.get(forge, _ANY)

@@ -128,8 +128,8 @@ class Tokens:
 
     def _refused(self, answer: httpx.Response, statement: str) -> TenantSyncError:
         kind, remedy = _meaning(answer.status_code)
-        text = f"{self._place} answered {answer.status_code}{_said(answer)}. {remedy}"
-        return kind(text.replace(statement, "***"))
+        text = f"{self._place} answered {answer.status_code}{_said(answer, statement)}. {remedy}"
+        return kind(text)
 
     @property
     def _place(self) -> str:
@@ -151,10 +151,11 @@ def _meaning(status: int) -> tuple[type[TenantSyncError], str]:
     return Refused, "Check the rights of the App, and whether its installation is suspended"
 
 
-def _said(answer: httpx.Response) -> str:
+def _said(answer: httpx.Response, statement: str) -> str:
+    """GitHub's own words, without the statement where they repeat it."""
     try:
         value: Any = answer.json()
-        text = visible_line(str(value["message"]))
+        text = visible_line(str(value["message"]).replace(statement, "***"))
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {text[:_QUOTED]}"

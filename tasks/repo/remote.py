@@ -23,6 +23,7 @@ from tasks.repo import credentials
 from tasks.repo.command import Git
 from tasks.repo.failure import Expired
 from tasks.repo.githubapp import Tokens
+from tasks.repo.ssh import opens
 from tasks.repo.url import Url, check_branch, is_oid
 from tasks.visible import visible_line
 
@@ -79,6 +80,13 @@ class Remote:
             return use(git)
         except Expired:
             raise
+        except LoginRefused as error:
+            if opens(self.connection, self._git.home):
+                raise
+            raise LoginRefused(
+                f"{error.message}. The reason: sshPassphrase ({self.connection.ssh_passphrase}) "
+                f"does not open the private key {self.connection.ssh_key}; correct it"
+            ) from None
         except (Unreachable, ConfigError) as error:
             raise self._named(error) from None
 

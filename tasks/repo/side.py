@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.connections import RepositoryConnection
 from tasks.errors import MirrorCorrupt, Unsafe
-from tasks.repo import credentials, history, hosting, tree
+from tasks.repo import credentials, forges, history, hosting, tree
 from tasks.repo.command import Git
 from tasks.repo.commit import FileChange, Signature, build
 from tasks.repo.history import CommitDetail
@@ -102,7 +102,9 @@ class RepoSide:
 
     def commit_url(self, oid: str) -> str | None:
         """The page of a commit for people; None where the host is not known."""
-        return hosting.commit_url(self.url, oid, self.connection.forge, self.connection.web_url)
+        return hosting.commit_url(
+            self.url, oid, forges.stated_forge(self.connection), self.connection.web_url
+        )
 
     # The mirror
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import os
 import shlex
+import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tasks.connections import RepositoryConnection
 from tasks.errors import ConfigError
+from tasks.repo.askpass import answering
 from tasks.repo.url import Url
 
 #: Seconds between the signs of life of a connection (three may be missed).
 _ALIVE = 15
+#: Seconds for ssh-keygen: the work that a passphrase costs.
+_PATIENCE = 30.0
 _MAGIC = b"openssh-key-v1\0"
 
 
@@ -35,6 +39,33 @@ def question(key: Path) -> str:
     return f"Enter passphrase for key '{key.absolute()}': "
 
 
+def opens(connection: RepositoryConnection, home: Path) -> bool:
+    """Whether the passphrase opens the key, as ssh-keygen sees it; ssh itself only goes on without
+    the key. True where it cannot be said."""
+    if connection.ssh_passphrase is None:
+        return True
+    key, passphrase = key_of(connection), connection.ssh_passphrase.line()
+    asked = ("Enter passphrase: ", f'Enter passphrase for "{key.absolute()}": ')
+    try:
+        done = subprocess.run(
+            ("ssh-keygen", "-y", "-f", str(key.absolute())),
+            env={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "LC_ALL": "C",
+                "SSH_ASKPASS_REQUIRE": "force",
+                **answering(dict.fromkeys(asked, passphrase), home),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return b"incorrect passphrase" not in done.stderr
+
+
 def ssh_command(connection: RepositoryConnection, key: Path, url: Url) -> str:
     """The ssh command: this key, these host keys, no question but for the passphrase, no agent, no
     other file; through the jump host, which is held to the same."""
@@ -46,7 +77,7 @@ def ssh_command(connection: RepositoryConnection, key: Path, url: Url) -> str:
         return shlex.join(words)
     # Not ProxyJump: ssh would start the jump without these options.
     jump = shlex.join([*words, "-W", _target(url), *_jump(connection.ssh_jump)])
-    return shlex.join([*words, "-o", f"ProxyCommand=exec {jump.replace('%', '%%')}"])
+    return shlex.join([*words, "-o", f"ProxyCommand={jump.replace('%', '%%')}"])
 
 
 def _ssh(connection: RepositoryConnection, key: Path, known: Path) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ _VARIABLES = (
 )  # fmt: skip
 
 
+_ENDED = {
+    "not_before": datetime(2020, 1, 1, tzinfo=UTC),
+    "not_after": datetime(2021, 1, 1, tzinfo=UTC),
+}
+
+
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing of the environment of this machine, secrets of the tests, no waits between tries."""
@@ -57,12 +63,7 @@ class Authority:
     def server(self, *names: str, ended: bool = False, clients: Authority | None = None) -> Any:
         """The TLS settings of a server of these names; with `clients`, it wants a certificate of
         that authority of everybody."""
-        dates = {}
-        if ended:
-            dates = {
-                "not_before": datetime.datetime(2020, 1, 1),
-                "not_after": datetime.datetime(2021, 1, 1),
-            }
+        dates = _ENDED if ended else {}
         certificate = self.ca.issue_cert(*(names or ("127.0.0.1", "localhost")), **dates)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         certificate.configure_cert(context)
@@ -73,12 +74,7 @@ class Authority:
 
     def client(self, folder: Path, passphrase: str = "", ended: bool = False) -> dict[str, str]:
         """A client certificate: the fields that show it."""
-        dates = {}
-        if ended:
-            dates = {
-                "not_before": datetime.datetime(2020, 1, 1),
-                "not_after": datetime.datetime(2021, 1, 1),
-            }
+        dates = _ENDED if ended else {}
         given = self.ca.issue_cert("tenantsync@acme.org", **dates)
         key = serialization.load_pem_private_key(given.private_key_pem.bytes(), None)
         locking: serialization.KeySerializationEncryption = serialization.NoEncryption()

@@ -81,7 +81,7 @@ def test_a_server_that_wants_a_client_certificate_and_gets_none_is_named(
     context = authority.server(clients=stranger)
     context.maximum_version = newest
     front = reach.front(context)
-    with pytest.raises(ConfigError, match="127.0.0.1 wants a certificate of its clients") as no:
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1 wants a certificate of its clients") as no:
         reach.look(front.url, caFile=str(authority.file))
     assert "give clientCertificate and clientKey" in no.value.message
 
