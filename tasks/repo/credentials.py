@@ -154,10 +154,10 @@ def _certificate(connection: RepositoryConnection) -> _Part:
 
 
 def _proxy(connection: RepositoryConnection, url: Url) -> _Part:
-    """The proxy for this address; an empty setting is none at all."""
+    """The proxy for this address; git sees no variable that would name another."""
     proxy = proxy_of(connection, url.text, os.environ)
     if proxy is None:
-        return _Part(config=(("http.proxy", ""),))
+        return _Part()
     if proxy.username is None:
         return _Part(config=(("http.proxy", proxy.url),))
     if _MISREAD.search(proxy.username + (proxy.password or "")):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,29 @@ def test_the_authorities_of_the_environment_count_where_the_connection_names_non
 ) -> None:
     front = reach.front(authority.server())
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    reach.look(front.url)
+    with pytest.raises(ConfigError, match="not in caFile"):
+        reach.look(front.url, caFile=str(stranger.file))
+
+
+def test_the_file_of_the_connection_takes_the_place_of_the_systems_directory(
+    reach: Reach,
+    authority: Authority,
+    stranger: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    front = reach.front(authority.server())
+    directory = tmp_path / "certs"
+    directory.mkdir()
+    # OpenSSL finds an authority by a hash of its name, GnuTLS reads all files.
+    command = ("openssl", "x509", "-noout", "-hash", "-in", str(authority.file))
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl is not installed")
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    shutil.copy(authority.file, directory / f"{found}.0")
+    for name in ("GIT_SSL_CAPATH", "SSL_CERT_DIR"):
+        monkeypatch.setenv(name, str(directory))
     reach.look(front.url)
     with pytest.raises(ConfigError, match="not in caFile"):
         reach.look(front.url, caFile=str(stranger.file))

@@ -153,3 +153,35 @@ def test_no_secret_is_in_an_argument(everything: RepoSide, git: GitServer) -> No
     assert any("ls-remote" in line for line in seen), "git was not seen at work"
     assert [line for line in seen if secrets_in(line)] == []
     assert failed and not secrets_in(str(failed))
+
+
+# -- who is who --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"token": {"env": "OTHER"}},
+        {"username": "somebody"},
+        {"forge": "gitlab"},
+        {"proxy": "http://127.0.0.1:1"},
+        {"clientCertificate": "cert.pem"},
+        {"githubApp": {"appId": "a", "installationId": 1, "privateKey": {"file": "k"}}},
+        {"githubApp": {"appId": "a", "installationId": 2, "privateKey": {"file": "k"}}},
+    ],
+)
+def test_another_login_or_way_has_another_mirror(tmp_path: Path, fields: dict[str, Any]) -> None:
+    url = {"url": "https://git.acme.org/a/b"}
+    other = RepositoryConnection.model_validate({**url, **fields})
+    assert _mirror(other, tmp_path) != _mirror(RepositoryConnection(**url), tmp_path)
+    assert _mirror(other, tmp_path) == _mirror(other.model_copy(), tmp_path)
+
+
+def test_another_jump_host_has_another_mirror(tmp_path: Path) -> None:
+    hosts = ("a@jump-1", "a@jump-2", None)
+    sides = [RepositoryConnection(url="ssh://git@git/a/b", ssh_jump=host) for host in hosts]
+    assert len({_mirror(one, tmp_path) for one in sides}) == 3
+
+
+def _mirror(connection: RepositoryConnection, folder: Path) -> Path:
+    return RepoSide(connection, folder / "data")._mirror.path
