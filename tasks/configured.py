@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Discriminator, StringConstraints, Tag, field_validator
 
 from tasks.access import Actor, Person, local_actor
-from tasks.connections import KestraConnection, RepositoryConnection, Secret
+from tasks.connections import KestraConnection, RepositoryConnection
 from tasks.errors import UserError
 from tasks.names import advice
 from tasks.record import Record
@@ -21,7 +21,11 @@ from tasks.schedule import ScheduleField
 DEFAULT_PATH = Path("tenantsync.yaml")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Connection = TypeVar("Connection", KestraConnection, RepositoryConnection)
+Placed = TypeVar("Placed", bound=Record)
+#: The fields of connections, and of the secrets and logins in them, that are paths.
+_PATHS = frozenset(
+    {"file", "ca_file", "client_certificate", "client_key", "ssh_key", "known_hosts"}
+)
 #: Names of syncs that the command line takes for its own.
 _TAKEN = frozenset({"tenant", "namespace"})
 AnySync = TypeVar("AnySync", bound=Sync)
@@ -134,8 +138,8 @@ class Config(Record, use_attribute_docstrings=True):
         return local_actor(self.access, login)
 
     def placed(self, folder: Path) -> Config:
-        """The configuration with the paths of secrets and keys taken from a folder; `~` is the
-        home of whoever reads it."""
+        """The configuration with the paths of secrets, keys and certificates taken from a folder;
+        `~` is the home of whoever reads it."""
         return self.model_copy(
             update={
                 "kestra": {name: _placed(each, folder) for name, each in self.kestra.items()},
@@ -163,15 +167,16 @@ def _chosen(name: str | None, known: Mapping[str, object], section: str) -> str:
     raise UserError(f"the configuration has {len(known)} entries in {section}: {choices}")
 
 
-def _placed(connection: Connection, folder: Path) -> Connection:
-    paths: dict[str, object] = {}
-    for name in type(connection).model_fields:
-        value = getattr(connection, name)
-        if isinstance(value, Secret) and value.file is not None:
-            paths[name] = value.model_copy(update={"file": _absolute(value.file, folder)})
-        elif name in {"ssh_key", "known_hosts"} and value is not None:
-            paths[name] = _absolute(value, folder)
-    return connection.model_copy(update=paths)
+def _placed(record: Placed, folder: Path) -> Placed:
+    """A connection, or what belongs to one, with its paths taken from a folder."""
+    places: dict[str, object] = {}
+    for name in type(record).model_fields:
+        value = getattr(record, name)
+        if isinstance(value, Record):
+            places[name] = _placed(value, folder)
+        elif name in _PATHS and value is not None:
+            places[name] = _absolute(value, folder)
+    return record.model_copy(update=places)
 
 
 def _absolute(path: str, folder: Path) -> str:

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from tasks.errors import ConfigError
+from tasks.network import Network
 from tasks.record import Record
+from tasks.secret import Secret, Text
 
-Text = Annotated[str, StringConstraints(min_length=1)]
-
-
-class Secret(Record, use_attribute_docstrings=True):
-    """A reference to a secret: `{env: NAME}` or `{file: PATH}`, read where it is used."""
-
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """Name of an environment variable of the worker."""
-    file: Text | None = None
-    """Path of a file on the worker's disk."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Secret:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("a secret is a reference: write {env: NAME} or {file: PATH}")
-        return self
-
-    def resolve(self) -> str:
-        """The secret itself, without the line end of a file.
-
-        Raises ConfigError naming the variable or file when it is not there or empty.
-        """
-        if self.env is not None:
-            value, place = os.environ.get(self.env, ""), f"environment variable {self.env}"
-        else:
-            value, place = _read(Path(self.file or "")), f"file {self.file}"
-        if not value:
-            raise ConfigError(f"secret: {place} is not set or empty; set it where the worker runs")
-        return value
-
-    def __str__(self) -> str:
-        return f"env {self.env}" if self.env else f"file {self.file}"
+__all__ = ["Forge", "GithubApp", "KestraConnection", "RepositoryConnection", "Secret", "Text"]
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError:
-        return ""
-
-
-class KestraConnection(Record, use_attribute_docstrings=True):
-    """One Kestra server and tenant with its login (Basic or Bearer, never both)."""
+class _KestraServer(Record, use_attribute_docstrings=True):
+    """What a connection says of the server, the tenant and the login."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
     """Address of the server, without `/api`, user or query."""
@@ -79,7 +41,7 @@ class KestraConnection(Record, use_attribute_docstrings=True):
     """Seconds after which everything is read all the same; with `changeProbes`."""
 
     @model_validator(mode="after")
-    def _one_login(self) -> KestraConnection:
+    def _one_login(self) -> _KestraServer:
         if self.token is not None and (self.username or self.password):
             raise ValueError("give either username and password, or token, not both")
         if (self.username is None) != (self.password is None):
@@ -87,21 +49,81 @@ class KestraConnection(Record, use_attribute_docstrings=True):
         return self
 
 
-class RepositoryConnection(Record, use_attribute_docstrings=True):
-    """One Git repository: where it lies and how to log in."""
+# The fields of the bases stand in the documentation from the last base to the first.
+class KestraConnection(Network, _KestraServer):
+    """One Kestra server and tenant with its login (Basic or Bearer, never both)."""
+
+    @model_validator(mode="after")
+    def _tls_is_used(self) -> KestraConnection:
+        secure_proxy = (self.proxy or "").startswith("https://")
+        unused = self.tls_fields() if self.url.startswith("http://") and not secure_proxy else []
+        if unused:
+            raise ValueError(f"{unused[0]} is for https, the url is http://; change one of them")
+        return self
+
+
+class Forge(StrEnum):
+    """What serves a repository; decides the default of `username` and the form of commit URLs.
+
+    - `bitbucket`: Bitbucket Cloud.
+    - `bitbucketServer`: Bitbucket Server and Data Center.
+    - `azure`: Azure DevOps Services and Server.
+    """
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    BITBUCKET = "bitbucket"
+    BITBUCKET_SERVER = "bitbucketServer"
+    AZURE = "azure"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    GOGS = "gogs"
+
+
+class GithubApp(Record, use_attribute_docstrings=True):
+    """A GitHub App that logs in: its key is exchanged for tokens that live an hour."""
+
+    app_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")]
+    """The App's client ID or, as text, its App ID."""
+    installation_id: Annotated[int, Field(gt=0)]
+    """Number of the installation: the end of its address in the settings of the organization."""
+    private_key: Secret
+    """The private key of the App (PEM), as GitHub gave it."""
+    api_url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = (
+        "https://api.github.com"
+    )
+    """Address of the API; of a GitHub Enterprise Server `https://HOST/api/v3`."""
+
+
+class _Repository(Record, use_attribute_docstrings=True):
+    """What a connection says of the repository and the login."""
 
     url: Text
     """Address to clone from: `https://…`, `ssh://…` or `git@host:path`."""
-    username: Text = "git"
-    """https: the user name that goes with the token; some forges want `oauth2` or the like."""
+    username: Text | None = None
+    """https: the user name that goes with the token; default: what the forge wants, else `git`."""
     token: Secret | None = None
     """https: the access token."""
+    github_app: GithubApp | None = None
+    """https: a GitHub App, in place of a token."""
     ssh_key: Text | None = None
-    """ssh: path of the private key (mode 0600)."""
+    """ssh: path of the private key (mode 0600), a deploy key for instance."""
+    ssh_passphrase: Secret | None = None
+    """ssh: what the private key is encrypted with."""
     known_hosts: Text | None = None
     """ssh: path of the file with the pinned host keys."""
-    forge: Literal["github", "gitlab"] | None = None
-    """What the URL's host is, where its name does not tell; decides the form of commit URLs."""
+    ssh_jump: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^([\w][\w.-]*@)?([\w][\w.-]*|\[[0-9a-fA-F:]+\])(:\d+)?$"),
+        ]
+        | None
+    ) = None
+    """ssh: a host to go through, `user@host:port`; the same key logs in there, and its host key is
+    pinned as well."""
+    forge: Forge | None = None
+    """What the URL's host is, where its name does not tell; decides the default of `username` and
+    the form of commit URLs."""
     web_url: Text | None = None
     """The page of the repository for people, where the clone URL is another one."""
     author_name: Text = "TenantSync"
@@ -118,3 +140,48 @@ class RepositoryConnection(Record, use_attribute_docstrings=True):
         if "://" in url and "@" in rest and ":" in rest.rsplit("@", 1)[0]:
             raise ValueError("the URL holds a password; use token: {env: NAME} instead")
         return url
+
+    @model_validator(mode="after")
+    def _one_login(self) -> _Repository:
+        if self.github_app is not None and (self.token or self.username):
+            raise ValueError("give either githubApp, or token and username, not both")
+        if self.ssh_passphrase is not None and self.ssh_key is None:
+            raise ValueError("sshPassphrase opens nothing; add sshKey")
+        return self
+
+
+def _scheme(url: str) -> str:
+    if "://" in url:
+        return url.split("://", 1)[0].lower()
+    return "file" if url.startswith("/") else "ssh"
+
+
+class RepositoryConnection(Network, _Repository):
+    """One Git repository: where it lies and how to log in."""
+
+    @model_validator(mode="after")
+    def _way_is_used(self) -> RepositoryConnection:
+        scheme = _scheme(self.url)
+        for name, wanted in self._ways():
+            if scheme not in wanted:
+                raise ValueError(
+                    f"{name} is for {' or '.join(wanted)}, the url is of another kind; "
+                    "change one of them"
+                )
+        return self
+
+    def _ways(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The given fields that only some kinds of url use, with these."""
+        secure = ("https", "http") if (self.proxy or "").startswith("https://") else ("https",)
+        given = [
+            ("token", self.token, ("https", "http")),
+            ("githubApp", self.github_app, ("https",)),
+            ("sshKey", self.ssh_key, ("ssh",)),
+            ("sshPassphrase", self.ssh_passphrase, ("ssh",)),
+            ("knownHosts", self.known_hosts, ("ssh",)),
+            ("sshJump", self.ssh_jump, ("ssh",)),
+            ("proxy", self.proxy, ("https", "http")),
+            ("noProxy", self.no_proxy or None, ("https", "http")),
+        ]
+        tls = [(name, secure) for name in self.tls_fields()]
+        return [*tls, *((name, kinds) for name, value, kinds in given if value is not None)]

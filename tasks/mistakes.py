@@ -22,6 +22,11 @@ _EMPTY = "is empty; give it a value or leave the key out"
 _NAME = "is no name; use letters, digits, and . _ - after the first"
 _FORMS = {
     "url": "is no such address; write http:// or https:// and a host, no user, password or query",
+    "proxy": "is no such address; write http://HOST:PORT or https://HOST:PORT, and the login as"
+    " proxyUsername and proxyPassword",
+    "sshJump": "is no such address; write user@host or user@host:port",
+    "apiUrl": "is no such address; write https:// and a host, of a server of your own with /api/v3",
+    "appId": "is no ID of an App; write its client ID or, in quotes, its App ID",
     "tenant": "is no tenant; use lower-case letters, digits, - and _",
     "namespace": "is no namespace; use lower-case letters, digits, and . _ - after the first",
     "namespaces": "is no namespace; use lower-case letters, digits, and . _ - after the first",

@@ -108,5 +108,5 @@ def _meaning(field: Schema, root: Schema) -> str:
     plain += [each for outer in plain for each in choices(outer.get("items", {}), root)]
     enums = [each["description"] for each in plain if "enum" in each and "title" in each]
     about, *lines = (enums[0] if enums else "").split("\n")
-    text = str(field.get("description") or about)
+    text = " ".join(str(field.get("description") or about).split())
     return "<br>".join([text, *(line.removeprefix("- ") for line in lines)])

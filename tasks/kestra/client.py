@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,12 +15,22 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpx
 import stamina
 
+from tasks.channel import fault, opening, turned_away
 from tasks.connections import KestraConnection
-from tasks.errors import ConfigError, Doubtful, LoginRefused, Refused, Unreachable, Unsafe
+from tasks.errors import (
+    ConfigError,
+    Doubtful,
+    LoginRefused,
+    Refused,
+    TenantSyncError,
+    Unreachable,
+    Unsafe,
+)
 from tasks.kestra.answers import NoConnection, TooSlow, refusal
 from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.connections import Connections
 from tasks.kestra.tries import ATTEMPTS, TRYING_TIME, Waits
+from tasks.network import proxy_of
 
 #: Called with the longest time in seconds that the request may take, before each try of a write;
 #: raises LeaseLost when the lease of the lane would not outlast it.
@@ -42,7 +53,7 @@ class Client:
         parts = urlsplit(connection.url)
         self._origin = (parts.scheme, parts.netloc)
         self._lock = threading.Lock()
-        self._connections = Connections(connection.connections)
+        self._connections = Connections(connection)
         self._login: str | None = None
         self._secrets: tuple[str, ...] = ()
 
@@ -98,24 +109,34 @@ class Client:
     def _exchange(self, call: Call) -> bytes:
         try:
             status, headers, body = self._follow(call)
-        except httpx.TimeoutException as error:
-            if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)):
-                raise NoConnection(self._silence(call, "no connection in time")) from None
-            seconds = self.longest(call)
-            raise TooSlow(self._silence(call, f"no answer within {seconds:g} s")) from None
-        except httpx.ConnectError as error:
-            raise NoConnection(self._silence(call, f"no connection ({error})")) from None
-        except httpx.DecodingError:
-            raise Doubtful(f"{self._asked(call)}: the answer cannot be unpacked") from None
         except httpx.RequestError as error:
-            cause = f"the connection broke ({type(error).__name__})"
-            raise Unreachable(self._silence(call, cause)) from None
+            raise self._unanswered(call, error) from None
+        if status == 407 and (proxy := proxy_of(self.connection, self.connection.url, os.environ)):
+            # A proxy reads plain http requests and answers some of them itself.
+            found = turned_away(proxy, self.connection.url, "407")
+            raise type(found)(f"{self._asked(call)}: {found.message}")
         if status >= 400:
             raise self._refused(call, status, headers, body)
         if headers.get("content-type", "").startswith("text/html"):
             # Kestra answers files as octets, whatever is in them.
             raise Doubtful(self._strange(call, "an HTML page"))
         return body
+
+    def _unanswered(self, call: Call, error: httpx.RequestError) -> TenantSyncError:
+        """What a request that got no answer met."""
+        if found := fault(error, self.connection, self.connection.url):
+            kind = NoConnection if isinstance(found, Unreachable) else type(found)
+            return kind(f"{self._asked(call)}: {found.message}")
+        if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)):
+            return NoConnection(self._silence(call, "no connection in time"))
+        if isinstance(error, httpx.TimeoutException):
+            return TooSlow(self._silence(call, f"no answer within {self.longest(call):g} s"))
+        if isinstance(error, httpx.ConnectError):
+            return NoConnection(self._silence(call, f"no connection ({error})"))
+        if isinstance(error, httpx.DecodingError):
+            return Doubtful(f"{self._asked(call)}: the answer cannot be unpacked")
+        cause = f"the connection broke ({type(error).__name__})"
+        return Unreachable(self._silence(call, cause))
 
     def _follow(self, call: Call) -> tuple[int, httpx.Headers, bytes]:
         url = self._url(call)
@@ -165,10 +186,15 @@ class Client:
 
     def _timeouts(self, call: Call) -> httpx.Timeout:
         """Bounds of the phases; those of a write sum up to what its guard was told."""
-        total = self.longest(call)
+        total, most = self.longest(call), self.connection.connect_timeout
         if call.repeat is Repeat.READ:
-            return httpx.Timeout(total, connect=min(10.0, total))
-        return httpx.Timeout(connect=total / 6, pool=total / 6, write=total / 6, read=total / 2)
+            return httpx.Timeout(total, connect=min(most, total))
+        steps, tunnel = opening(self.connection, self.connection.url)
+        connect = min(most, total / (12 if tunnel else 6) / steps)
+        if tunnel:  # the proxy is asked, and answers, within the same bounds
+            part = total / 12
+            return httpx.Timeout(connect=connect, pool=part, write=part, read=total / 3)
+        return httpx.Timeout(connect=connect, pool=total / 6, write=total / 6, read=total / 2)
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {}
@@ -214,7 +240,9 @@ class Client:
         )
 
     def _silence(self, call: Call, cause: str) -> str:
-        return f"{self._asked(call)}: {cause}. Is Kestra up, and is the url right?"
+        proxy = proxy_of(self.connection, self.connection.url, os.environ)
+        way = f" through {proxy}" if proxy is not None else ""
+        return f"{self._asked(call)}: {cause}{way}. Is Kestra up, and is the url right?"
 
     def _refused(self, call: Call, status: int, headers: httpx.Headers, body: bytes) -> Exception:
         error = refusal(

@@ -7,25 +7,29 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 
 import httpx
 
+from tasks import tls
+from tasks.channel import channel
+from tasks.connections import KestraConnection
+
 
 class Connections:
-    """Up to `size` connections of one process to one server; safe to use from many threads.
+    """As many connections of one process to one server as it may have; safe for many threads.
 
     Every connection is an HTTP client of its own. One client shared by threads loses answers: its
     pool asks whether an idle connection was closed while another thread begins to use it, takes
     the answer of that thread for the end, and closes it (seen with httpcore 1.0.9).
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, connection: KestraConnection) -> None:
+        self._connection, self._size = connection, connection.connections
         self._lock = threading.Lock()
         self._process = 0
         self._idle: list[httpx.Client] = []
-        self._places = threading.BoundedSemaphore(size)
+        self._places = threading.BoundedSemaphore(self._size)
+        self._certificates: tuple[tuple[int | None, ...], ssl.SSLContext] | None = None
 
     @contextmanager
     def one(self, patience: float) -> Iterator[httpx.Client]:
@@ -63,17 +67,16 @@ class Connections:
                 self._places = threading.BoundedSemaphore(self._size)
             return self._places, self._idle
 
-    @cached_property
-    def _certificates(self) -> ssl.SSLContext:
-        """Reading them takes about 20 ms, so all connections share them."""
-        return httpx.create_ssl_context()
+    def _context(self) -> ssl.SSLContext:
+        """Reading certificates takes about 20 ms, so all connections share them until a file is
+        renewed."""
+        stamp = tls.stamp(self._connection)
+        if self._certificates is None or self._certificates[0] != stamp:
+            self._certificates = stamp, tls.context(self._connection)
+        return self._certificates[1]
 
     def _new(self) -> httpx.Client:
-        return httpx.Client(
-            verify=self._certificates,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            headers={"User-Agent": "tenantsync"},
-        )
+        return channel(self._connection, self._connection.url, self._context())
 
     def _give_back(self, client: httpx.Client, idle: list[httpx.Client]) -> None:
         with self._lock:

@@ -22,11 +22,9 @@ GRACE = 2.0
 #: Bytes of stderr that are kept (its end): a server may talk for ever.
 KEPT = 16 * 1024
 
-#: Variables of the worker that git still sees: where programs, proxies and authorities are.
-_INHERITED = (
-    "PATH", "TMPDIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
-)  # fmt: skip
+#: Variables of the worker that git still sees: where programs and authorities are. Those of proxies
+#: are read by `proxy_of`.
+_INHERITED = ("PATH", "TMPDIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 #: Tried one by one against the attacks in tests/integration/repo/test_attacks.py.
 _CONFIG = (
@@ -154,8 +152,9 @@ class Git:
     def environment(self) -> dict[str, str]:
         """The whole environment of the command; nothing else of the worker's is seen by git."""
         chosen = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        pairs = {"GIT_CONFIG_COUNT": str(len(_CONFIG))}
-        for number, (key, value) in enumerate(_CONFIG):
+        settings = (*_CONFIG, *self.login.config)
+        pairs = {"GIT_CONFIG_COUNT": str(len(settings))}
+        for number, (key, value) in enumerate(settings):
             pairs |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return {
             "PATH": os.defpath,

@@ -1,46 +1,42 @@
-"""How git logs in: a token by an askpass program, or an ssh key with pinned host keys.
+"""How one git command reaches its server and logs in: token, App or key, certificates, proxy.
 
-No secret is ever in an argument, a URL, a config or a file: the token is in the environment of
-the one command that needs it, and the askpass program gives it to the configured host only.
+No secret is ever in an argument, a URL or a file: it is in the environment of the one command that
+needs it, and the askpass program gives it to whom it is for.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-import shlex
-import tempfile
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from tasks import tls
 from tasks.connections import RepositoryConnection
 from tasks.errors import ConfigError
+from tasks.network import Proxy, proxy_of
+from tasks.repo.askpass import answering
+from tasks.repo.forges import username
+from tasks.repo.ssh import key_of, question, ssh_command
 from tasks.repo.url import Url
 
-#: Answers git's two questions when they name the configured address, and nobody else's: a server
-#: that redirects to another host would be given the token by a program that always answers.
-_ASKPASS = """\
-#!/bin/sh
-case "$1" in
-"Username for '$TENANTSYNC_GIT_ORIGIN': ")
-    printf '%s\\n' "$TENANTSYNC_GIT_USERNAME" ;;
-"Password for '$TENANTSYNC_GIT_ASKED': " | "Password for '$TENANTSYNC_GIT_ASKED_ENCODED': ")
-    printf '%s\\n' "$TENANTSYNC_GIT_TOKEN" ;;
-*) exit 1 ;;
-esac
-"""
-
-#: Seconds until ssh gives up a connection, and between its signs of life (three may be missed).
-_SSH_SECONDS = 15
+#: What older versions of curl (7.88 for one) decode in the login at a proxy, and newer ones do not
+#: (`parse_proxy_auth` in its url.c).
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What one git command needs to log in. The default logs in nowhere."""
+    """What one git command needs to reach its server and to log in. The default logs in nowhere.
+
+    `environment` are variables, `config` settings of git for this command alone.
+    """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    config: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def scrub(self, stderr: bytes) -> str:
@@ -51,108 +47,153 @@ class Login:
         return text
 
 
-def login(connection: RepositoryConnection, url: Url, home: Path) -> Login:
+def login(connection: RepositoryConnection, url: Url, home: Path, app_token: str | None) -> Login:
     """The login of a repository for one command; secrets are read now.
 
-    `home` is a private directory, where the askpass program is kept. Raises ConfigError when a
-    secret, key or known_hosts file is not there.
+    `home` is a private directory, where the askpass program is kept; `app_token` the token of the
+    GitHub App, where there is one. Raises ConfigError when a secret, key, certificate or
+    known_hosts file is not there.
     """
     if url.scheme == "ssh":
-        return _by_key(connection)
-    if connection.token is None or url.scheme == "file":
+        return _by_key(connection, url, home)
+    if url.scheme == "file":
         return Login()
-    return _by_token(connection.username, connection.token.resolve(), url, home)
+    parts = [
+        _proxy(connection, url),
+        _authorities(connection, home),
+        _certificate(connection),
+        _token(connection, url, app_token),
+    ]
+    answers = {question: answer for part in parts for question, answer in part.answers.items()}
+    environment = {name: value for part in parts for name, value in part.environment.items()}
+    return Login(
+        environment={**environment, **answering(answers, home)},
+        config=tuple(pair for part in parts for pair in part.config),
+        secrets=tuple(secret for part in parts for secret in part.secrets),
+    )
 
 
-def scope(connection: RepositoryConnection) -> str:
-    """Who logs in, without the secret: two logins never share a mirror."""
-    token = connection.token
-    return "\0".join((connection.username, str(token or ""), connection.ssh_key or ""))
+def scope(connection: RepositoryConnection, url: Url) -> str:
+    """Who logs in and which way, without the secret: two logins never share a mirror, nor do two
+    servers that have one name in two networks."""
+    app = connection.github_app
+    names = (
+        username(connection, url),
+        connection.token,
+        app and f"{app.api_url} {app.app_id} {app.installation_id}",
+        connection.ssh_key,
+        connection.ssh_jump,
+        connection.client_certificate,
+        connection.proxy,
+    )
+    return "\0".join(str(name or "") for name in names)
 
 
-def _by_token(username: str, token: str, url: Url, home: Path) -> Login:
-    if any(character in username + token for character in "\r\n\0"):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One thing that a command needs: questions that git will ask with their answers, variables,
+    settings, and every form in which a secret may be said back."""
+
+    answers: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+def _token(connection: RepositoryConnection, url: Url, app_token: str | None) -> _Part:
+    user = username(connection, url)
+    token = app_token or (connection.token.resolve() if connection.token else None)
+    if token is None:
+        return _Part()
+    if any(character in (user or "") + token for character in "\r\n\0"):
         raise ConfigError(
             f"{url.canonical}: the username or token holds a line end; store it as one line"
         )
-    before, after = url.origin.split("://", 1)
-    return Login(
-        environment={
-            "GIT_ASKPASS": str(_askpass(home)),
-            "TENANTSYNC_GIT_ORIGIN": url.origin,
-            "TENANTSYNC_GIT_ASKED": f"{before}://{username}@{after}",
-            "TENANTSYNC_GIT_ASKED_ENCODED": f"{before}://{quote(username, safe='')}@{after}",
-            "TENANTSYNC_GIT_USERNAME": username,
-            "TENANTSYNC_GIT_TOKEN": token,
-        },
-        secrets=_forms(username, token),
-    )
-
-
-def _forms(username: str, token: str) -> tuple[str, ...]:
-    basic = base64.b64encode(f"{username}:{token}".encode()).decode()
-    return tuple(dict.fromkeys((token, quote(token, safe=""), quote(token), basic)))
-
-
-def _askpass(home: Path) -> Path:
-    """The askpass program; it holds no secret. Written aside and renamed, so it is always whole."""
-    path = home / "askpass"
-    if not path.exists():
-        handle, name = tempfile.mkstemp(dir=home, prefix="askpass-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(_ASKPASS)
-        Path(name).chmod(0o700)
-        Path(name).rename(path)
-    return path
-
-
-def _by_key(connection: RepositoryConnection) -> Login:
-    key = _readable(connection.ssh_key, "ssh_key", "the private key that logs in")
-    hosts = _readable(
-        connection.known_hosts, "known_hosts", "the host keys to trust (`ssh-keyscan HOST` shows)"
-    )
-    if key.stat().st_mode & 0o077:
-        raise ConfigError(
-            f"ssh_key {key}: others may read this private key, so ssh refuses it; "
-            f"run `chmod 600 {key}`"
+    if user is None:
+        header = f"Authorization: Bearer {token}"
+        return _Part(
+            config=((f"http.{url.origin}/.extraHeader", header),), secrets=_forms("", token)
         )
-    return Login(environment={"GIT_SSH_COMMAND": ssh_command(key, hosts), "GIT_SSH_VARIANT": "ssh"})
+    before, after = url.origin.split("://", 1)
+    answers = {f"Username for '{url.origin}': ": user}
+    answers |= {f"Password for '{before}://{name}@{after}': ": token for name in _spelt(user)}
+    return _Part(answers=answers, secrets=_forms(user, token))
 
 
-def ssh_command(key: Path, known_hosts: Path) -> str:
-    """The ssh command: this key, these host keys, no question, no agent, no other file."""
-    options = {
-        "BatchMode": "yes",
-        "IdentitiesOnly": "yes",
-        "IdentityAgent": "none",
-        "IdentityFile": _quoted(key),
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": _quoted(known_hosts),
-        "GlobalKnownHostsFile": os.devnull,
-        "UpdateHostKeys": "no",
-        "PreferredAuthentications": "publickey",
-        "ForwardAgent": "no",
-        "PermitLocalCommand": "no",
-        "ConnectTimeout": str(_SSH_SECONDS),
-        "ServerAliveInterval": str(_SSH_SECONDS),
-        "ServerAliveCountMax": "3",
-    }
-    pairs = (part for name, value in options.items() for part in ("-o", f"{name}={value}"))
-    return shlex.join(("ssh", "-F", os.devnull, *pairs))
+def _authorities(connection: RepositoryConnection, home: Path) -> _Part:
+    """Which authorities git trusts, of the server and of a proxy."""
+    given = connection.ca_file
+    file = given or os.environ.get("GIT_SSL_CAINFO") or os.environ.get("SSL_CERT_FILE")
+    if file is None:
+        return _Part()
+    environment = {"GIT_SSL_CAINFO": file, "GIT_PROXY_SSL_CAINFO": file}
+    if given is not None:
+        # With the system's directory those in it would count as well.
+        empty = home / "no-authorities"
+        empty.mkdir(exist_ok=True)
+        environment["GIT_SSL_CAPATH"] = str(empty)
+    return _Part(environment=environment)
 
 
-def _quoted(path: Path) -> str:
-    """A path as an ssh option reads it: in quotes, with its own percent signs doubled."""
-    text = str(path.absolute())
-    if '"' in text:
-        raise ConfigError(f"{text}: ssh cannot take a path with a quotation mark; rename it")
-    return '"' + text.replace("%", "%%") + '"'
+def _certificate(connection: RepositoryConnection) -> _Part:
+    """Which certificate git shows. What is wrong with the files of both is found here: git itself
+    only says that it cannot read one."""
+    if connection.tls_fields():
+        tls.context(connection)
+    certificate = connection.client_certificate
+    if certificate is None:
+        return _Part()
+    key = connection.client_key or certificate
+    environment = {"GIT_SSL_CERT": certificate, "GIT_SSL_KEY": key}
+    if connection.client_key_passphrase is None:
+        return _Part(environment=environment)
+    passphrase = connection.client_key_passphrase.line()
+    environment |= {"GIT_SSL_CERT_PASSWORD_PROTECTED": "1"}
+    answers = {f"Password for 'cert:///{name}': ": passphrase for name in _spelt(certificate, "/")}
+    return _Part(answers=answers, environment=environment, secrets=_forms("", passphrase))
 
 
-def _readable(value: str | None, key: str, what: str) -> Path:
-    if value is None:
-        raise ConfigError(f"repository by ssh: {key} is missing; name the file with {what}")
-    path = Path(value).expanduser()
-    if not os.access(path, os.R_OK) or not path.is_file():
-        raise ConfigError(f"{key} {path}: no such file, or the worker may not read it")
-    return path
+def _proxy(connection: RepositoryConnection, url: Url) -> _Part:
+    """The proxy for this address; git sees no variable that would name another."""
+    proxy = proxy_of(connection, url.text, os.environ)
+    if proxy is None:
+        return _Part()
+    if proxy.username is None:
+        return _Part(config=(("http.proxy", proxy.url),))
+    if _MISREAD.search(proxy.username + (proxy.password or "")):
+        raise ConfigError(
+            f"the login at {proxy} holds a percent sign before two hex digits, which many versions "
+            "of curl, and so of git, read as one character; choose another password"
+        )
+    return _Part(
+        answers=_proxy_answers(proxy, proxy.username, proxy.password or ""),
+        config=(("http.proxy", proxy.asking),),
+        secrets=_forms(proxy.username, proxy.password or ""),
+    )
+
+
+def _proxy_answers(proxy: Proxy, user: str, password: str) -> dict[str, str]:
+    before, after = proxy.url.split("://", 1)
+    return {f"Password for '{before}://{name}@{after}': ": password for name in _spelt(user)}
+
+
+def _spelt(name: str, safe: str = "") -> tuple[str, str]:
+    """A name as it is and as git encodes it in a question."""
+    return name, quote(name, safe=safe)
+
+
+def _forms(user: str, secret: str) -> tuple[str, ...]:
+    if not secret:
+        return ()
+    basic = base64.b64encode(f"{user}:{secret}".encode()).decode()
+    return tuple(dict.fromkeys((secret, quote(secret, safe=""), quote(secret), basic)))
+
+
+def _by_key(connection: RepositoryConnection, url: Url, home: Path) -> Login:
+    key = key_of(connection)
+    command = {"GIT_SSH_COMMAND": ssh_command(connection, key, url), "GIT_SSH_VARIANT": "ssh"}
+    if connection.ssh_passphrase is None:
+        return Login(environment=command)
+    passphrase = connection.ssh_passphrase.line()
+    asking = {"SSH_ASKPASS_REQUIRE": "force", **answering({question(key): passphrase}, home)}
+    return Login(environment={**command, **asking}, secrets=_forms("", passphrase))

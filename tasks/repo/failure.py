@@ -27,14 +27,12 @@ _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u20
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]{1,500}@")
 
 _LOGIN = (
-    "the server does not accept the login; check username and token (or the ssh key, which must "
-    "have no passphrase), whether it has expired, and its right to this repository"
+    "the server does not accept the login; check username and token (or the ssh key, and whether "
+    "the jump host knows it as well), whether it has expired, and its right to this repository"
 )
+_JUMP = "the jump host (sshJump) does not reach the server; check the url as it is seen from there"
 _FORBIDDEN = "the login may not do this; give it the right to read or write this repository"
-_TLS = (
-    "the certificate of the server is not trusted; name the file of its authority in "
-    "GIT_SSL_CAINFO where the worker runs"
-)
+_TLS = "the certificate of the server is not trusted; name the file of its authority in caFile"
 _REDIRECT = "the server redirects, which is never followed; configure the final url"
 _TRANSPORT = "this kind of address is not allowed; use an https or ssh url"
 _UNSAFE_OBJECT = "the repository holds an object that git refuses as unsafe; mend its history"
@@ -55,6 +53,7 @@ _TABLE: tuple[tuple[type[TenantSyncError], str, tuple[str, ...]], ...] = (
     (Unsafe, _UNSAFE_OBJECT, ("fsck error in", r"^error: object [0-9a-f]{40,64}: \w+: ")),
     (ConfigError, _NO_HELPER, ("^.*unable to find remote helper", "^.*cannot run ssh")),
     (Unsupported, _FORMAT, ("mismatched (algorithm|object format)", "unsupported object format")),
+    (Unreachable, _JUMP, ("stdio forwarding failed",)),
     (LoginRefused, _LOGIN, (
         "Authentication failed", "could not read (Username|Password)", "returned error: 401",
         r"Permission denied \(", "Invalid username or", "HTTP Basic: Access denied",
@@ -120,9 +119,13 @@ def failure(command: str, code: int, stderr: str, place: str) -> TenantSyncError
     return Doubtful(f"{where} ended with code {code}: {_quoted(said) or 'it said nothing'}")
 
 
-def expired(command: str, seconds: float, place: str) -> Unreachable:
+class Expired(Unreachable):
+    """A git command was stopped because its time was over; it had reached its server."""
+
+
+def expired(command: str, seconds: float, place: str) -> Expired:
     """The error for a git command that was stopped because its time was over."""
-    return Unreachable(
+    return Expired(
         f"git {command} of {place} did not end within {seconds:g} s and was stopped; "
         "raise the repository's timeout if it is this slow"
     )
@@ -141,9 +144,19 @@ def _quoted(said: str) -> str:
     return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
 
 
-def _host_key(said: str, place: str) -> str:
+def _host_of_key(said: str, place: str) -> tuple[str, int]:
+    """Host and port whose key was not accepted: ssh names a jump host as well."""
+    named = re.search(
+        r"[Hh]ost key (?:is known )?for \[?([^\s\]]+?)(?:\]:(\d+))? (?:and|has)", said
+    )
+    if named:
+        return named[1], int(named[2] or 22)
     parts = urlsplit(place)
-    host, port = parts.hostname or place, parts.port or 22
+    return parts.hostname or place, parts.port or 22
+
+
+def _host_key(said: str, place: str) -> str:
+    host, port = _host_of_key(said, place)
     sent = re.search(r"SHA256:[\w+/=]+", said)
     shown = f" (it sent {sent.group()})" if sent else ""
     if "HAS CHANGED" in said:

@@ -111,12 +111,12 @@ class Pins:
 
     def _fetched(self, fetch: Callable[[Git], T]) -> T:
         """What a fetch gives; a damaged mirror is set aside and filled again, once."""
-        stamp, git = self._mirror.stamp(), self._remote.git()
+        stamp = self._mirror.stamp()
         try:
-            return fetch(git)
+            return self._remote.ask(fetch)
         except MirrorCorrupt:
             self._mirror.set_aside(stamp)
-            return fetch(git)
+            return self._remote.ask(fetch)
 
     def _repair(
         self, stamp: int, commits: Collection[str], error: MirrorCorrupt | NotFound

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import difflib
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from tasks.channel import knock, problem
 from tasks.connections import RepositoryConnection
-from tasks.errors import NotFound, TenantSyncError
+from tasks.errors import (
+    ConfigError,
+    LoginRefused,
+    NotFound,
+    TenantSyncError,
+    Unreachable,
+)
 from tasks.repo import credentials
 from tasks.repo.command import Git
+from tasks.repo.failure import Expired
+from tasks.repo.githubapp import Tokens
+from tasks.repo.ssh import opens
 from tasks.repo.url import Url, check_branch, is_oid
 from tasks.visible import visible_line
 
+T = TypeVar("T")
 _HEADS = "refs/heads/"
+#: Seconds for which a server that took a connection counts as reachable.
+KNOCK = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +48,63 @@ class Remote:
 
     def __init__(self, connection: RepositoryConnection, url: Url, git: Git) -> None:
         self.connection, self.url, self._git = connection, url, git
+        app = connection.github_app
+        self._knocked = -KNOCK
+        self._tokens = None if app is None else Tokens(connection, app, url)
 
     def git(self, directory: Path | None = None) -> Git:
         """git with the login of this repository, as it is now, for one command."""
-        login = credentials.login(self.connection, self.url, self._git.home)
+        token = self._tokens.current() if self._tokens else None
+        login = credentials.login(self.connection, self.url, self._git.home, token)
         return replace(self._git, login=login, directory=directory)
+
+    def ask(self, use: Callable[[Git], T], directory: Path | None = None) -> T:
+        """What `use` gives of git with the login of this repository, as it is now.
+
+        A token of a GitHub App that is not accepted any more is renewed once, so `use` may be
+        called twice. Raises what `use` raises; where certificates or a proxy are behind it, the
+        error that says so.
+        """
+        try:
+            return self._used(use, directory)
+        except LoginRefused:
+            if self._tokens is None:
+                raise
+            self._tokens.drop()
+            return self._used(use, directory)
+
+    def _used(self, use: Callable[[Git], T], directory: Path | None) -> T:
+        git = self.git(directory)
+        self._knock()
+        try:
+            return use(git)
+        except Expired:
+            raise
+        except LoginRefused as error:
+            if opens(self.connection, self._git.home):
+                raise
+            raise LoginRefused(
+                f"{error.message}. The reason: sshPassphrase ({self.connection.ssh_passphrase}) "
+                f"does not open the private key {self.connection.ssh_key}; correct it"
+            ) from None
+        except (Unreachable, ConfigError) as error:
+            raise self._named(error) from None
+
+    def _knock(self) -> None:
+        """git gives up a connection that does not open after minutes only."""
+        if self._over_http and time.monotonic() - self._knocked > KNOCK:
+            knock(self.connection, self.url.text)
+            self._knocked = time.monotonic()
+
+    def _named(self, error: TenantSyncError) -> TenantSyncError:
+        """The error, or the one that is behind it: git names neither proxies nor what is wrong
+        with a certificate."""
+        found = problem(self.connection, self.url.text) if self._over_http else None
+        return error if found is None else type(found)(f"{self.url.canonical}: {found.message}")
+
+    @property
+    def _over_http(self) -> bool:
+        return self.url.scheme in {"http", "https"}
 
     def tip(self, branch: str) -> Tip:
         """What the remote shows of this branch and of its default branch, by one question."""
@@ -63,7 +131,12 @@ class Remote:
         """
         absent = f":{_HEADS}tenantsync-{secrets.token_hex(8)}"
         try:
-            self.git(directory).run("push", "--dry-run", "--porcelain", "--", self.url.text, absent)
+            self.ask(
+                lambda git: git.run(
+                    "push", "--dry-run", "--porcelain", "--", self.url.text, absent
+                ),
+                directory,
+            )
         except TenantSyncError as error:
             return None if "remote ref does not exist" in error.message else error.message
         return None
@@ -81,7 +154,9 @@ class Remote:
     def _refs(self, *patterns: str) -> tuple[dict[str, str], str | None]:
         """Refs whose names end with a pattern, with their oids, and the name of the default
         branch where HEAD was asked."""
-        text = self.git().run("ls-remote", "--symref", "--", self.url.text, *patterns).text
+        text = self.ask(
+            lambda git: git.run("ls-remote", "--symref", "--", self.url.text, *patterns).text
+        )
         refs: dict[str, str] = {}
         default = None
         for line in text.split("\n"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tasks.connections import RepositoryConnection
 from tasks.errors import MirrorCorrupt, Unsafe
-from tasks.repo import credentials, history, hosting, tree
+from tasks.repo import credentials, forges, history, hosting, tree
 from tasks.repo.command import Git
 from tasks.repo.commit import FileChange, Signature, build
 from tasks.repo.history import CommitDetail
@@ -51,7 +51,7 @@ class RepoSide:
         home.mkdir(parents=True, exist_ok=True)
         place, timeout = self.url.canonical, connection.timeout
         git = Git(home=home, place=place, allowed=allowed, timeout=timeout)
-        self._mirror = Mirror(root, f"{place}\0{credentials.scope(connection)}", git)
+        self._mirror = Mirror(root, f"{place}\0{credentials.scope(connection, self.url)}", git)
         self._remote = Remote(connection, self.url, git)
         self._pins = Pins(self._mirror, self._remote)
 
@@ -90,16 +90,21 @@ class RepoSide:
             raise MirrorCorrupt(f"{self.remote}: commit {new} is not in the mirror; build it again")
         if expected is not None and not self.contains(new, expected):
             raise Unsafe(f"{self.remote}: commit {new} does not descend from {expected}")
-        return push(
-            self._remote.git(self._mirror.path),
-            Wish(url=self.url.text, branch=branch, new=new, expected=expected),
-            read_tip=lambda: self.tip(branch).oid,
-            holds=lambda _, oid: self._branch_holds(branch, oid),
+        return self._remote.ask(
+            lambda git: push(
+                git,
+                Wish(url=self.url.text, branch=branch, new=new, expected=expected),
+                read_tip=lambda: self.tip(branch).oid,
+                holds=lambda _, oid: self._branch_holds(branch, oid),
+            ),
+            self._mirror.path,
         )
 
     def commit_url(self, oid: str) -> str | None:
         """The page of a commit for people; None where the host is not known."""
-        return hosting.commit_url(self.url, oid, self.connection.forge, self.connection.web_url)
+        return hosting.commit_url(
+            self.url, oid, forges.stated_forge(self.connection), self.connection.web_url
+        )
 
     # The mirror
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tasks.errors import Unsafe
 
@@ -97,6 +97,8 @@ def _full(url: str) -> Url:
         raise _unsafe("its host or port cannot be read") from None
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise _unsafe("it holds '?' or '#'")
+    if _names_organization(parts):
+        return _full(url.replace(f"{parts.username}@", "", 1))
     if parts.scheme != "ssh" and "@" in parts.netloc:
         raise _unsafe("it holds a user name; give it as username, and its secret as token")
     if parts.password is not None:
@@ -110,6 +112,19 @@ def _full(url: str) -> Url:
         path=parts.path,
         port=port,
         user=parts.username,
+    )
+
+
+def _names_organization(parts: SplitResult) -> bool:
+    """Whether the user in an address is only the organization again, as Azure DevOps shows its
+    addresses: `https://org@dev.azure.com/org/…`."""
+    user = parts.username or ""
+    return (
+        parts.scheme == "https"
+        and parts.hostname == "dev.azure.com"
+        and parts.password is None
+        and user != ""
+        and parts.path.split("/")[1:2] == [user]
     )
 
 

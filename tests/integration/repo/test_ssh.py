@@ -8,12 +8,14 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tasks.connections import RepositoryConnection
+from tasks.connections import RepositoryConnection, Secret
 from tasks.errors import ConfigError, LoginRefused, NotFound, Unreachable
 from tasks.repo.side import RepoSide
 from tests.integration.repo.bare import ENVIRONMENT, Bare
@@ -55,11 +57,17 @@ def listens(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ssh]:
+    with sshd(tmp_path_factory.mktemp("sshd dir")) as running:  # a blank, as users have
+        yield running
+
+
+@contextmanager
+def sshd(root: Path) -> Iterator[Ssh]:
+    """A server with a host key of its own, and a key that logs in there."""
     if SSHD is None:
         if os.environ.get("CI"):
             pytest.fail("sshd is not installed; install openssh-server")
         pytest.skip("sshd is not installed (openssh-server)")
-    root = tmp_path_factory.mktemp("sshd dir")  # a blank in the name, as users have
     root.chmod(0o700)
     host, key, port = keygen(root / "host"), keygen(root / "key %h"), free_port()
     shutil.copy(f"{key}.pub", root / "authorized")
@@ -67,6 +75,7 @@ def ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ssh]:
         "Port": port, "ListenAddress": "127.0.0.1", "HostKey": f'"{host}"',
         "AuthorizedKeysFile": f'"{root}/authorized"', "StrictModes": "no", "UsePAM": "no",
         "PidFile": "none", "PasswordAuthentication": "no", "PermitRootLogin": "prohibit-password",
+        "LogLevel": "VERBOSE",
     }  # fmt: skip
     config = root / "config"
     config.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
@@ -99,8 +108,8 @@ def bare(tmp_path: Path) -> Bare:
 
 @pytest.fixture
 def make_side(ssh: Ssh, bare: Bare, tmp_path: Path) -> MakeSide:
-    def make(**fields: str) -> RepoSide:
-        given: dict[str, str | float] = {
+    def make(**fields: Any) -> RepoSide:
+        given: dict[str, Any] = {
             "url": ssh.url(bare.path),
             "ssh_key": str(ssh.key),
             "known_hosts": str(ssh.known_hosts),
@@ -153,10 +162,8 @@ def test_a_key_that_does_not_open_the_door_is_a_refused_login(
     make_side: MakeSide, tmp_path: Path
 ) -> None:
     stranger = keygen(tmp_path / "stranger")
-    locked = keygen(tmp_path / "locked", "passphrase")
-    for key in (stranger, locked):
-        with pytest.raises(LoginRefused, match="no passphrase"):
-            make_side(ssh_key=str(key)).tip("main")
+    with pytest.raises(LoginRefused, match="does not accept the login"):
+        make_side(ssh_key=str(stranger)).tip("main")
 
 
 def test_a_key_that_others_may_read_is_named_before_ssh_is_asked(
@@ -198,3 +205,146 @@ def test_no_agent_and_no_key_of_the_user_is_offered(
     stranger = keygen(tmp_path / "stranger")
     with pytest.raises(LoginRefused):
         make_side(ssh_key=str(stranger)).tip("main")
+
+
+# -- a key with a passphrase -------------------------------------------------------------------
+
+PASSPHRASE = "p4ss 'phrase' $(id)"
+
+
+@pytest.fixture
+def locked(ssh: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An encrypted key that logs in, and the fields that open it."""
+    monkeypatch.setenv("SSH_PASSPHRASE", PASSPHRASE)
+    key = keygen(tmp_path / "locked 100% key", PASSPHRASE)
+    with (ssh.root / "authorized").open("a") as file:
+        file.write(Path(f"{key}.pub").read_text())
+    return {"ssh_key": str(key), "ssh_passphrase": Secret(env="SSH_PASSPHRASE")}
+
+
+def test_a_key_with_a_passphrase_logs_in(
+    make_side: MakeSide, bare: Bare, locked: dict[str, Any]
+) -> None:
+    side = make_side(**locked)
+    base = side.fetch("run-1", "main")
+    new = made(commit(side, base, {"a": b"2"}))
+    assert side.push("main", new, base).result == "LANDED"
+
+
+def test_a_wrong_passphrase_is_named(
+    make_side: MakeSide, locked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_PASSPHRASE", "another")
+    with pytest.raises(LoginRefused, match=r"sshPassphrase \(env SSH_PASSPHRASE\) does not open"):
+        make_side(**locked).tip("main")
+
+
+@pytest.mark.parametrize("form", ["OpenSSH", "PKCS8", "PEM"])
+def test_a_key_whose_passphrase_is_not_given_is_named_before_ssh_is_asked(
+    make_side: MakeSide, tmp_path: Path, form: str
+) -> None:
+    key = tmp_path / form
+    kind = ("-t", "rsa", "-b", "2048") if form != "OpenSSH" else ("-t", "ed25519")
+    written = ("-m", form) if form != "OpenSSH" else ()
+    command = ("ssh-keygen", "-q", *kind, *written, "-N", PASSPHRASE, "-f", str(key))
+    subprocess.run(command, check=True, timeout=30)
+    with pytest.raises(ConfigError, match="is encrypted with a passphrase; give sshPassphrase"):
+        make_side(ssh_key=str(key)).tip("main")
+
+
+def test_the_passphrase_is_in_no_argument_and_no_file(
+    make_side: MakeSide, ssh: Ssh, bare: Bare, locked: dict[str, Any], tmp_path: Path
+) -> None:
+    bare.path.joinpath("hooks").mkdir(exist_ok=True)
+    hook, seen = bare.path / "hooks/pre-receive", tmp_path / "seen"
+    hook.write_text(f"#!/bin/sh\ncat /proc/[0-9]*/cmdline | tr '\\0' ' ' >'{seen}'\n")
+    hook.chmod(0o755)
+    side = make_side(**locked)
+    base = side.fetch("run-1", "main")
+    assert side.push("main", made(commit(side, base, {"a": b"2"})), base).result == "LANDED"
+    text = seen.read_text(errors="replace")
+    assert "ssh -F" in text, "ssh was not seen at work"
+    assert PASSPHRASE not in text
+    assert PASSPHRASE not in repr(side._remote.git())
+    for file in (tmp_path / "data").rglob("*"):
+        assert not file.is_file() or PASSPHRASE.encode() not in file.read_bytes(), file
+
+
+# -- a jump host -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def jump(ssh: Ssh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ssh]:
+    """A second server that takes the key of the first."""
+    with sshd(tmp_path_factory.mktemp("jump dir")) as running:
+        shutil.copy(ssh.root / "authorized", running.root / "authorized")
+        yield running
+
+
+@pytest.fixture
+def through(ssh: Ssh, jump: Ssh, tmp_path: Path) -> dict[str, Any]:
+    """The fields that go through the jump host."""
+    known = tmp_path / "both known"
+    known.write_text(ssh.known_hosts.read_text() + jump.known_hosts.read_text())
+    return {
+        "ssh_jump": f"{getpass.getuser()}@127.0.0.1:{jump.port}",
+        "known_hosts": str(known),
+    }
+
+
+def logins(server: Ssh) -> int:
+    return (server.root / "log").read_text().count("Accepted publickey")
+
+
+def test_a_repository_is_reached_through_the_jump_host(
+    make_side: MakeSide, ssh: Ssh, jump: Ssh, bare: Bare, through: dict[str, Any]
+) -> None:
+    before = logins(jump), logins(ssh)
+    side = make_side(**through)
+    base = side.fetch("run-1", "main")
+    new = made(commit(side, base, {"a": b"2"}))
+    assert side.push("main", new, base).result == "LANDED"
+    assert logins(jump) - before[0] == logins(ssh) - before[1] > 1
+
+
+def test_a_key_with_a_passphrase_opens_both(
+    make_side: MakeSide, ssh: Ssh, jump: Ssh, through: dict[str, Any], locked: dict[str, Any]
+) -> None:
+    shutil.copy(ssh.root / "authorized", jump.root / "authorized")
+    assert make_side(**through, **locked).tip("main").oid
+
+
+def test_the_host_key_of_the_jump_host_is_pinned_as_well(
+    make_side: MakeSide, ssh: Ssh, jump: Ssh, through: dict[str, Any], tmp_path: Path
+) -> None:
+    before = logins(jump)
+    with pytest.raises(ConfigError, match=r"the host key of 127\.0\.0\.1 is not known") as no:
+        make_side(**{**through, "known_hosts": str(ssh.known_hosts)}).tip("main")
+    assert f"ssh-keyscan -p {jump.port} 127.0.0.1" in no.value.message
+    changed = tmp_path / "changed"
+    other = Path(f"{keygen(tmp_path / 'other')}.pub").read_text()
+    changed.write_text(ssh.known_hosts.read_text() + f"[127.0.0.1]:{jump.port} {other}")
+    with pytest.raises(ConfigError, match="not the pinned one"):
+        make_side(**{**through, "known_hosts": str(changed)}).tip("main")
+    assert logins(jump) == before
+
+
+def test_the_host_key_behind_the_jump_host_is_pinned(
+    make_side: MakeSide, ssh: Ssh, jump: Ssh, through: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=r"the host key of 127\.0\.0\.1 is not known") as no:
+        make_side(**{**through, "known_hosts": str(jump.known_hosts)}).tip("main")
+    assert f"ssh-keyscan -p {ssh.port} 127.0.0.1" in no.value.message
+
+
+def test_what_fails_at_the_jump_host_is_named(
+    make_side: MakeSide, jump: Ssh, bare: Bare, through: dict[str, Any], tmp_path: Path
+) -> None:
+    away = free_port()
+    with pytest.raises(Unreachable, match=f"connect to host 127.0.0.1 port {away}"):
+        make_side(**{**through, "ssh_jump": f"x@127.0.0.1:{away}"}).tip("main")
+    with pytest.raises(Unreachable, match=r"the jump host \(sshJump\) does not reach the server"):
+        make_side(**through, url=f"ssh://git@127.0.0.1:{away}{bare.path}").tip("main")
+    stranger = str(keygen(tmp_path / "stranger"))
+    with pytest.raises(LoginRefused, match="whether the jump host knows it as well"):
+        make_side(**through, ssh_key=stranger).tip("main")

@@ -112,6 +112,27 @@ repositories:
     assert config.repository().known_hosts == "/etc/ssh/known_hosts"
 
 
+def test_every_path_of_a_connection_starts_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        """
+kestra:
+  k: {url: https://k, token: {file: t}, caFile: ca, clientCertificate: c, clientKey: k,
+      clientKeyPassphrase: {file: p}, proxy: "http://p:1", proxyUsername: u,
+      proxyPassword: {file: pp}}
+repositories:
+  s: {url: "ssh://h/r", sshKey: key, sshPassphrase: {file: sp}, knownHosts: kh}
+  a: {url: https://h/r, caFile: ca,
+      githubApp: {appId: a, installationId: 1, privateKey: {file: pk}}}
+""",
+    )
+    values = [*config.kestra.values(), *config.repositories.values()]
+    written = " ".join(each.model_dump_json() for each in values)
+    for name in ("t", "ca", "c", "k", "p", "pp", "key", "sp", "kh", "pk"):
+        assert f'"{tmp_path / name}"' in written, name
+        assert f':"{name}"' not in written.replace('"username":"u"', ""), name
+
+
 def test_a_tilde_is_the_home_of_the_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/anna")
     config = loaded(tmp_path, "repositories:\n  r: {url: ssh://h/r, sshKey: ~/.ssh/id}\n")
@@ -279,7 +300,35 @@ def test_a_wrong_field_of_a_sync_is_told_with_its_remedy(
         ("kestra", "{url: http://k, timeout: long}", "timeout: is no number; write one"),
         ("repositories", "{url: 'https://u:hunter2@h/r.git'}", "the URL holds a password"),
         ("repositories", "{url: https://h/r.git, forge: gitlub}", "forge: must be one of github,"
-         " gitlab; did you mean gitlab?"),
+         " gitlab, bitbucket, bitbucketServer, azure, gitea, forgejo, gogs; did you mean gitlab?"),
+        ("kestra", "{url: http://k, caFile: c}", "caFile is for https, the url is http://; change"),
+        ("kestra", "{url: https://k, clientKey: c}", "clientKey has no certificate; add"),
+        ("kestra", "{url: https://k, clientKeyPassphrase: {env: X}}", "opens nothing; add client"),
+        ("kestra", "{url: https://k, proxy: 'http://u:hunter2@p:1'}", "proxy: is no such address;"),
+        ("kestra", "{url: https://k, proxy: p:3128}", "proxy: is no such address; write http://HOS"),
+        ("kestra", "{url: https://k, proxy: http://p}", "proxy: is no such address; write http://"),
+        ("kestra", "{url: https://k, proxy: 'http://p:1', proxyUsername: u}", "belong together"),
+        ("kestra", "{url: https://k, proxyUsername: u, proxyPassword: {env: X}}", "add proxy"),
+        ("kestra", "{url: https://k, proxyPassword: hunter2}", "a secret stands here in plain"),
+        ("kestra", "{url: https://k, noProxy: k}", "noProxy: is a list; write [a, b]"),
+        ("kestra", "{url: https://k, connectTimeout: 0}", "connectTimeout: is too small"),
+        ("repositories", "{url: 'git@h:a/b', caFile: c}", "caFile is for https, the url is"),
+        ("repositories", "{url: 'ssh://h/b', proxy: 'http://p:1'}", "proxy is for https or http,"),
+        ("repositories", "{url: 'ssh://h/b', noProxy: [h]}", "noProxy is for https or http, the"),
+        ("repositories", "{url: https://h/b, sshKey: k}", "sshKey is for ssh, the url is of"),
+        ("repositories", "{url: 'h:a/b', token: {env: T}}", "token is for https or http, the"),
+        ("repositories", "{url: https://h/b, sshJump: j}", "sshJump is for ssh, the url is of"),
+        ("repositories", "{url: 'ssh://h/b', sshJump: 'j k'}", "sshJump: is no such address"),
+        ("repositories", "{url: 'ssh://h/b', sshPassphrase: {env: X}}", "add sshKey"),
+        ("repositories", "{url: https://h/b, sshKey: k, sshPassphrase: {env: X}}", "is for ssh"),
+        ("repositories", "{url: https://h/b, token: {env: T}, githubApp: {appId: a,"
+         " installationId: 1, privateKey: {file: k}}}", "give either githubApp, or token and"),
+        ("repositories", "{url: https://h/b, githubApp: {appId: 1, installationId: 1,"
+         " privateKey: {file: k}}}", "githubApp.appId: is no text; write it in quotes"),
+        ("repositories", "{url: https://h/b, githubApp: {appId: a, installationId: 1,"
+         " privateKey: hunter2}}", "githubApp.privateKey: a secret stands here in plain text"),
+        ("repositories", "{url: https://h/b, githubApp: {appId: a, installationId: 1,"
+         " privateKey: {file: k}, apiUrl: 'http://h'}}", "apiUrl: is no such address; write htt"),
         ("access", "{os: x}", "roles: is missing; add it"),
         ("access", "{os: x, roles: []}", "roles: is empty"),
         ("access", "{os: x, roles: [aprove]}", "roles[0]: must be one of read, ask, approve; did"

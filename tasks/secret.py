@@ -1,0 +1,59 @@
+"""Where is a secret kept? A reference, read at the moment of use, never the secret itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import StringConstraints, model_validator
+
+from tasks.errors import ConfigError
+from tasks.record import Record
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Secret(Record, use_attribute_docstrings=True):
+    """A reference to a secret: `{env: NAME}` or `{file: PATH}`, read where it is used."""
+
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of an environment variable of the worker."""
+    file: Text | None = None
+    """Path of a file on the worker's disk."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Secret:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("a secret is a reference: write {env: NAME} or {file: PATH}")
+        return self
+
+    def resolve(self) -> str:
+        """The secret itself, without the line end of a file.
+
+        Raises ConfigError naming the variable or file when it is not there or empty.
+        """
+        if self.env is not None:
+            value, place = os.environ.get(self.env, ""), f"environment variable {self.env}"
+        else:
+            value, place = _read(Path(self.file or "")), f"file {self.file}"
+        if not value:
+            raise ConfigError(f"secret: {place} is not set or empty; set it where the worker runs")
+        return value
+
+    def line(self) -> str:
+        """The secret, which must be one line, as passwords are. Raises ConfigError."""
+        value = self.resolve()
+        if any(character in value for character in "\r\n\0"):
+            raise ConfigError(f"secret: {self} holds a line end; store it as one line")
+        return value
+
+    def __str__(self) -> str:
+        return f"env {self.env}" if self.env else f"file {self.file}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError:
+        return ""
