@@ -53,6 +53,6 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module: install it (Debian: python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV)
 	@{ $(BIN)/pip install --upgrade 'pip>=25.1' && \
-	   $(BIN)/pip install --constraint constraints.txt --editable '.[postgresql]' --group dev; \
+	   $(BIN)/pip install --constraint constraints.txt --editable '.[postgresql,s3]' --group dev; \
 	 } >$(LOG) 2>&1 || { tail -n 20 $(LOG) >&2; echo "Installing failed; the whole log is $(LOG)" >&2; exit 1; }
 	@touch $@

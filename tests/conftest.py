@@ -1,10 +1,13 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and the servers that tests of several folders share."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 
 import pytest
+
+from tests.postgresql import NoServer, PostgreSQL, postgresql
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,3 +26,14 @@ def pytest_report_header(config: pytest.Config) -> str:
     if config.option.all_pairs:
         return "crossing runs: all pairs of points"
     return f"crossing runs: pairs chosen by --pairs-seed {config.option.pairs_seed}"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server; each test makes a database of its own in it."""
+    try:
+        # No sync to the disk: nothing here has to survive a loss of power.
+        with postgresql("-F") as server:
+            yield server
+    except NoServer as error:
+        pytest.skip(str(error))

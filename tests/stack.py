@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import redis
 import yaml
@@ -27,8 +27,8 @@ from tasks.run import Run
 from tasks.store.database import Database
 from tasks.store.runs import Runs
 from tests.ports import free_port
+from tests.waiting import wait_for
 
-T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 #: A fifth of the times of production, so that a test of a loss lasts seconds.
 FIFTH = {
@@ -38,17 +38,6 @@ FIFTH = {
     "TENANTSYNC_JANITOR": "3",
     "TENANTSYNC_SHUTDOWN": "4",
 }
-
-
-def wait_for(what: str, look: Callable[[], T | None], limit: float = 60) -> T:
-    """What `look` gives as soon as it is true; fails naming `what` after `limit` seconds."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
-        found = look()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {limit:g} s: {what}")
 
 
 class Stack(AbstractContextManager["Stack"]):
