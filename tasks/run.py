@@ -60,6 +60,8 @@ class Run(Record):
     state: State
     epoch: int
     phase: Phase | None
+    #: The id of the message whose job claimed the phase.
+    claimant: str | None
     revived: int
     cancelled_by: str | None
     asked_at: datetime

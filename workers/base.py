@@ -106,11 +106,12 @@ class Job(Task):  # type: ignore[type-arg]
     def _of_run(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         if self.name in LANED:
             return self._in_lanes(run_id, epoch, rest)
-        if self._attempts(run_id) > self.runtime.settings.attempts + 1:
-            return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
+        attempts = self._attempts(run_id)
         run = self._claimed(run_id, epoch)
         if run is None:
             return "nothing to do"
+        if attempts > self.runtime.settings.attempts + 1:
+            return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
         reach("claim", run=run_id, job=self.name, **_place(rest))
         result = super().__call__(run, *rest)
         reach("recorded", run=run_id, job=self.name, **_place(rest))
@@ -126,7 +127,9 @@ class Job(Task):  # type: ignore[type-arg]
         phase = PHASES[self.name]
         if phase is Phase.SPLIT and runs.busy_twin(runs.get(run_id)) is not None:
             return None  # the equal run publishes this one when it comes to rest
-        claimed = runs.claim(run_id, epoch, phase, redelivered=self._redelivered)
+        claimed = runs.claim(
+            run_id, epoch, phase, message=self.job_id, redelivered=self._redelivered
+        )
         if claimed is not None:
             self.request.update(claimed=claimed.epoch)
         if claimed is None and self._redelivered and not runs.get(run_id).state.in_motion:

@@ -24,14 +24,15 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
+    update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, ProgrammingError
 
 from tasks.errors import ConfigError, Unreachable
-
-#: Raised with every change of the tables; a newer database than the program is refused.
-SCHEMA_VERSION = 1
+from tasks.points import reach
+from tasks.store.upgrade import SCHEMA_VERSION, bring_up
 
 metadata = MetaData()
 
@@ -39,6 +40,10 @@ meta = Table(
     "meta",
     metadata,
     Column("version", Integer, primary_key=True),
+    #: The id of these records; their contents store bears it too (`tasks.store.belonging`).
+    Column("identity", String(32)),
+    #: Where the contents were when that was noted.
+    Column("contents", Text),
 )
 runs = Table(
     "runs",
@@ -55,6 +60,8 @@ runs = Table(
     Column("epoch", Integer, nullable=False, default=0),
     #: The phase that a job has claimed under this epoch.
     Column("phase", String(16)),
+    #: The id of the message whose job claimed it.
+    Column("claimant", String(255)),
     #: How often the janitor has raised the epoch of this phase.
     Column("revived", Integer, nullable=False, default=0),
     Column("cancelled_by", String(255)),
@@ -213,32 +220,58 @@ class Database:
         self.engine.dispose()
 
     def _prepare(self) -> None:
-        """Creates the tables once; refuses a database that a newer program wrote."""
+        """Makes the tables, or brings older ones up to this program; refuses newer ones.
+
+        One process does it, in one transaction, while others wait.
+        """
         try:
-            with self.write() as connection:
-                metadata.create_all(connection)
-                found = connection.execute(select(meta.c.version)).scalar()
-                if found is None:
-                    connection.execute(insert(meta).values(version=SCHEMA_VERSION))
-        except IntegrityError:
-            return self._prepare()
-        except DBAPIError as error:
-            if "already exists" in str(error):
-                return self._prepare()
-            raise
-        if found is not None and found > SCHEMA_VERSION:
+            with self.read() as db:
+                found = _version(db)
+            if found != SCHEMA_VERSION:
+                with self.write() as db:
+                    _make(db, _version(db))  # another process may have been first
+        except ProgrammingError as error:
             raise ConfigError(
-                f"records database: its tables have version {found}, this program knows "
-                f"{SCHEMA_VERSION}; upgrade tenantsync on this host"
-            )
+                f"records database: {_plain(error)}; the login must own the tables of the records, "
+                "or be allowed to make them"
+            ) from None
+
+
+def _version(db: Connection) -> int | None:
+    """The version of the tables, None where there are none. Raises ConfigError for a version
+    that only a newer program knows."""
+    if not inspect(db).has_table(meta.name):
         return None
+    found: int | None = db.execute(select(meta.c.version)).scalar()
+    if found is not None and found > SCHEMA_VERSION:
+        raise ConfigError(
+            f"records database: its tables have version {found}, this program knows "
+            f"{SCHEMA_VERSION}; upgrade tenantsync on this host"
+        )
+    return found
+
+
+def _make(db: Connection, found: int | None) -> None:
+    if found is None:
+        metadata.create_all(db)
+        db.execute(insert(meta).values(version=SCHEMA_VERSION))
+    elif found < SCHEMA_VERSION:
+        bring_up(db, found)
+        db.execute(update(meta).values(version=SCHEMA_VERSION))
+        reach("upgraded")
 
 
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
         named = re.sub(r"^postgresql:", "postgresql+psycopg:", url)
-        engine = create_engine(named, pool_size=2, max_overflow=8, pool_pre_ping=True)
+        try:
+            engine = create_engine(named, pool_size=2, max_overflow=8, pool_pre_ping=True)
+        except (ModuleNotFoundError, NoSuchModuleError):
+            raise ConfigError(
+                "records database: the driver of PostgreSQL is not installed: "
+                "pip install 'tenantsync[postgresql]'"
+            ) from None
         event.listen(engine, "begin", _lock_writers)
         return engine
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
@@ -268,5 +301,5 @@ def _lock_writers(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
-def _plain(error: OperationalError) -> str:
+def _plain(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0]

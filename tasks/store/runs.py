@@ -168,23 +168,26 @@ class Runs:
 
     # -- moving ---------------------------------------------------------------------------------
 
-    def claim(self, run_id: str, epoch: int, phase: Phase, *, redelivered: bool) -> Run | None:
+    def claim(
+        self, run_id: str, epoch: int, phase: Phase, *, message: str, redelivered: bool
+    ) -> Run | None:
         """Claims a phase for the caller, or None when the message has nothing to do any more.
 
-        Only one message of an epoch claims a phase. A redelivered message that finds its own
-        phase claimed takes the place of the claimant, who may be dead: it raises the epoch, after
-        which the old claimant's moves no longer fit.
+        Only one message of an epoch claims a phase. The claimant that is redelivered takes its own
+        place again, because the job that it started may be dead: it raises the epoch, after which
+        the moves of that job no longer fit. It may do so any number of times, so the epoch that it
+        carries may be older than the run's.
         """
         with self._database.write() as db:
             run = _one(db, run_id)
-            if run.epoch != epoch or run.state not in CLAIMED_IN[phase]:
+            if run.state not in CLAIMED_IN[phase]:
                 return None
-            if run.phase in BEFORE[phase]:
-                values: dict[str, Any] = {"phase": phase}
+            if run.epoch == epoch and run.phase in BEFORE[phase]:
+                values: dict[str, Any] = {"phase": phase, "claimant": message}
                 if phase is Phase.SPLIT:
                     values |= {"state": State.PLANNING, "started_at": now()}
-            elif run.phase is phase and redelivered:
-                values = {"epoch": epoch + 1}
+            elif run.phase is phase and run.claimant == message and redelivered:
+                values = {"epoch": run.epoch + 1}
             else:
                 return None
             _set(db, run, values)
@@ -230,7 +233,9 @@ class Runs:
 
         `phase` is the one before the job that is to be published again.
         """
-        return self.set(run, epoch=run.epoch + 1, revived=run.revived + 1, phase=phase)
+        return self.set(
+            run, epoch=run.epoch + 1, revived=run.revived + 1, phase=phase, claimant=None
+        )
 
     def cancel(self, run: Run, who: str, message: str | None = None) -> Run | None:
         """Notes that somebody wants the run to end; jobs stop before their next write.

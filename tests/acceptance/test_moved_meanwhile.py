@@ -119,8 +119,8 @@ def test_a_claimant_whose_place_was_taken_stores_no_survey(tmp_path: Path) -> No
     )
     task = TenantSync.model_validate({"sourceOfTruth": "GIT", "branch": "main"})
     asked, _ = tools.runs.ask(task, who="pat", message="m")
-    slow = tools.runs.claim(asked.id, 0, Phase.SPLIT, redelivered=False)
-    quick = tools.runs.claim(asked.id, 0, Phase.SPLIT, redelivered=True)
+    slow = tools.runs.claim(asked.id, 0, Phase.SPLIT, message="m", redelivered=False)
+    quick = tools.runs.claim(asked.id, 0, Phase.SPLIT, message="m", redelivered=True)
     assert slow is not None and quick is not None
     with pytest.raises(Overtaken):
         steps._record(tools, slow, _survey("a" * 40, "old"))

@@ -46,7 +46,7 @@ def test_one_of_many_messages_claims_a_phase(database: Database) -> None:
         for phase in (Phase.SPLIT, Phase.GATHER):
 
             def claim(_: int, run: Run = run, phase: Phase = phase) -> Run | None:
-                return runs.claim(run.id, 0, phase, redelivered=False)
+                return runs.claim(run.id, 0, phase, message="m", redelivered=False)
 
             won = [one for one in _together(claim) if one is not None]
             assert [one.phase for one in won] == [phase]
