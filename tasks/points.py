@@ -21,6 +21,7 @@ VARIABLE = "TENANTSYNC_POINTS"
 #: Every point there is, and what has happened when it is reached.
 POINTS: Mapping[str, str] = {
     "upgraded": "the tables of the records are changed, the transaction is not committed",
+    "given": "the contents store bears the id of the records, which do not say so yet",
     "asked": "the run is recorded, its first message is not published",
     "published": "the first message of a run is published, the asker has no answer yet",
     "claim": "a job has claimed its phase and done nothing else",

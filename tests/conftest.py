@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import bucket
+from tests.bucket import ObjectStore, object_store
 from tests.postgresql import NoServer, PostgreSQL, postgresql
 
 
@@ -36,4 +38,14 @@ def postgresql_server() -> Iterator[PostgreSQL]:
         with postgresql("-F") as server:
             yield server
     except NoServer as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def bucket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An object store with one bucket; each test gets a place of its own in it."""
+    try:
+        with object_store(tmp_path_factory.mktemp("bucket")) as store:
+            yield store
+    except bucket.NoServer as error:
         pytest.skip(str(error))

@@ -24,6 +24,7 @@ from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER, Settings
 from tasks.outcome import State
 from tasks.points import POINTS, Fault, arm, hits, release
 from tasks.run import Run
+from tasks.store.contents import Contents
 from tasks.store.database import Database
 from tasks.store.runs import Runs
 from tests.ports import free_port
@@ -54,6 +55,7 @@ class Stack(AbstractContextManager["Stack"]):
         self._extra = extra
         self._names = 0
         self._records: Runs | None = None
+        folder.mkdir(exist_ok=True)
 
     def __enter__(self) -> Self:
         self.kestra.start()
@@ -85,6 +87,7 @@ class Stack(AbstractContextManager["Stack"]):
     def __exit__(self, *error: object) -> None:
         for worker in self.workers:
             stop(worker)
+        self.forget_records()
         self._exits.close()
 
     def fresh(self, kestra: Settings | None = None) -> Self:
@@ -256,15 +259,23 @@ class Stack(AbstractContextManager["Stack"]):
     def records(self) -> Runs:
         """The records of this stack, read as the processes do."""
         if self._records is None:
-            self._records = Runs(Database(f"sqlite:///{self.folder / 'data' / 'tenantsync.db'}"))
+            own = f"sqlite:///{self.folder / 'data' / 'tenantsync.db'}"
+            self._records = Runs(Database(self.environment.get("TENANTSYNC_DATABASE_URL", own)))
         return self._records
+
+    def forget_records(self) -> None:
+        """Closes the records; who reads them next does so where the environment says then."""
+        if self._records is not None:
+            self._records._database.close()
+        self._records = None
 
     def plan(self, run_id: str) -> dict[str, Any]:
         """`plan.json` of a run."""
         name = self.records.get(run_id).plan
         assert name is not None
-        path = self.folder / "data" / "contents" / name[:2] / name
-        value: dict[str, Any] = json.loads(path.read_bytes())
+        own = str(self.folder / "data" / "contents")
+        contents = Contents(self.environment.get("TENANTSYNC_CONTENTS_URL", own))
+        value: dict[str, Any] = json.loads(contents.get(name))
         return value
 
     def ended(self, run_id: str, limit: float = 60) -> Run:

@@ -14,6 +14,7 @@ from workers.delivery import QUEUE, DeliveryHeartbeat, delivery_settings
 from workers.logs import install
 from workers.settings import Settings, settings
 from workers.stopping import stop_promptly
+from workers.stores import Stores
 
 #: The key under which one worker at a time asks for a round of the janitor.
 ROUND = "tenantsync:janitor"
@@ -54,6 +55,7 @@ def _application(chosen: Settings) -> Celery:
     )
     made.conf.update(delivery_settings(chosen), broker_url=url, result_backend=url)
     stop_promptly(made)
+    made.steps["worker"].add(Stores)
     made.steps["consumer"].update({AliveFile, DeliveryHeartbeat, JanitorTimer})
     return made
 

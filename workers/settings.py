@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     )
     """The database of the records (PostgreSQL or SQLite); unset = SQLite in the data directory."""
     contents_url: str | None = Field(default=None, repr=False)
-    """The directory or bucket (fsspec URL) of the contents; unset = in the data directory."""
+    """The directory or bucket (`s3://bucket/prefix`) of the contents, the same for all workers;
+    unset = in the data directory. The login of a bucket is in `AWS_*` variables."""
 
     heartbeat: Seconds = 5
     """Seconds between two signs of life of a message that a worker holds."""
@@ -82,13 +83,24 @@ class Settings(BaseSettings):
 
     @property
     def contents(self) -> str:
-        """The directory or URL of the contents; may hold a key."""
+        """The directory or URL of the contents."""
         return self.contents_url or str(self.data / "contents")
 
     @field_validator("config", "data")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("contents_url")
+    @classmethod
+    def _without_login(cls, url: str | None) -> str | None:
+        # It stands in error texts, and a key in it would be read in every list of processes.
+        if url is not None and "://" in url and {"@", "?"} & set(url):
+            raise ValueError(
+                "a bucket is named without a login: s3://bucket/prefix; set AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL_S3 beside it"
+            )
+        return url
 
     @field_validator("git_protocols", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from tasks.errors import TenantSyncError
 from workers.embedded import hold
 from workers.settings import settings
 
@@ -53,13 +54,17 @@ def bound_memory() -> None:
 def main(name: str, concurrency: int, level: str) -> None:
     """Runs the worker in this process until it is told to stop.
 
-    SIGTERM becomes Celery's soft shutdown, after which unfinished jobs go back to the queue.
+    SIGTERM becomes Celery's soft shutdown, after which unfinished jobs go back to the queue. A
+    worker that cannot start says why and ends with 1.
     """
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     bound_memory()
     from workers.app import app
 
-    app.worker_main(arguments(name=name, concurrency=concurrency, level=level))
+    try:
+        app.worker_main(arguments(name=name, concurrency=concurrency, level=level))
+    except TenantSyncError as error:
+        sys.exit(f"error: {error.message}")
 
 
 def of_command(name: str, concurrency: int, level: str) -> None:

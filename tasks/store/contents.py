@@ -1,20 +1,21 @@
-"""Immutable blobs named by the sha256 of their bytes, in a directory or bucket."""
+"""Immutable contents named by the sha256 of their bytes, in a folder or bucket."""
 
 from __future__ import annotations
 
-import os
-import secrets
+import re
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import fsspec
+from collections.abc import Sequence
 
 from tasks.artifacts import content_digest
-from tasks.errors import Doubtful, TenantSyncError, Unreachable
+from tasks.errors import Doubtful, TenantSyncError
+from tasks.store.blobs import blobs
 
 #: Blobs of slices that one process keeps in memory.
 REMEMBERED = 4
+#: The blob that says whose contents these are: see `tasks.store.belonging`.
+OWNER = "records-id"
+#: A blob, or one that was being written when its process died.
+_BLOB = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{8})?")
 
 
 class ContentMissing(TenantSyncError):
@@ -24,27 +25,20 @@ class ContentMissing(TenantSyncError):
 class Contents:
     """The contents store at an fsspec URL (`file:///var/lib/tenantsync/contents`, `s3://...`).
 
-    A blob is written under another name and renamed, so that a reader never sees half of it;
-    putting a blob that is there renews its time, which keeps `tidy` from removing it.
+    Every method raises Unreachable when the store is away, and ConfigError for a bucket, login or
+    address that is wrong. Putting a content that is there renews its time, which keeps `tidy`
+    from removing it.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._files, self._root = fsspec.core.url_to_fs(url)
-        self._local = "file" in _protocols(self._files)
+        self._blobs = blobs(url)
         self._last: dict[str, bytes] = {}
 
     def put(self, content: bytes) -> str:
         """Stores the bytes; returns their name (sha256, 64 hex digits)."""
         name = content_digest(content)
-        path = self._path(name)
-        try:
-            if self._exists(path):
-                self._touch(path, content)
-            else:
-                self._write(path, content)
-        except OSError as error:
-            raise Unreachable(f"contents store {self.url}: {error.strerror or error}") from error
+        self._blobs.put(_path(name), content)
         return name
 
     def put_together(self, contents: Sequence[bytes]) -> list[str]:
@@ -78,13 +72,11 @@ class Contents:
 
     def _whole(self, name: str) -> bytes:
         try:
-            content: bytes = self._files.cat_file(self._path(name))
+            content = self._blobs.read(_path(name))
         except FileNotFoundError:
             raise ContentMissing(
                 f"contents store {self.url} has no {name[:12]}: do all workers share this store?"
             ) from None
-        except OSError as error:
-            raise Unreachable(f"contents store {self.url}: {error.strerror or error}") from error
         if content_digest(content) != name:
             raise Doubtful(f"contents store {self.url}: {name[:12]} is damaged")
         return content
@@ -92,42 +84,32 @@ class Contents:
     def remove_unused(self, used: frozenset[str], older_than: float) -> int:
         """Removes blobs that are not in `used` and that nobody staged for `older_than` seconds."""
         limit, removed = time.time() - older_than, 0
-        for path in self._all():
-            if path.rsplit("/", 1)[-1] not in used and self._modified(path) < limit:
-                self._files.rm_file(path)
+        for path, modified in self._blobs.all():
+            name = path.rpartition("/")[2]
+            unused = _BLOB.fullmatch(name) and name not in used and modified < limit
+            if unused and self._is_older(path, limit):
+                self._blobs.remove(path)
                 removed += 1
         return removed
 
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name[:2]}/{name}"
+    def _is_older(self, path: str, limit: float) -> bool:
+        """Looked at again, because a blob may be staged after the store was listed."""
+        try:
+            return self._blobs.modified(path) < limit
+        except FileNotFoundError:
+            return False
 
-    def _exists(self, path: str) -> bool:
-        return os.path.exists(path) if self._local else bool(self._files.exists(path))  # noqa: PTH110
+    def owner(self) -> str | None:
+        """The id of the records that these contents belong to; None where nobody noted it."""
+        try:
+            return self._blobs.read(OWNER).decode(errors="replace").strip()
+        except FileNotFoundError:
+            return None
 
-    def _touch(self, path: str, content: bytes) -> None:
-        if self._local:
-            os.utime(path)
-        else:
-            self._files.pipe_file(path, content)  # an object of a bucket has no time to set
-
-    def _write(self, path: str, content: bytes) -> None:
-        self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        if not self._local:
-            self._files.pipe_file(path, content)  # object stores put whole objects
-            return
-        aside = f"{path}.{secrets.token_hex(4)}"
-        with open(aside, "wb") as file:  # noqa: PTH123
-            file.write(content)
-        os.replace(aside, path)  # noqa: PTH105
-
-    def _all(self) -> Iterator[str]:
-        yield from self._files.find(self._root)
-
-    def _modified(self, path: str) -> float:
-        stamp: Any = self._files.modified(path)
-        return float(stamp.timestamp())
+    def give_to(self, owner: str) -> None:
+        """Notes whose contents these are."""
+        self._blobs.put(OWNER, f"{owner}\n".encode())
 
 
-def _protocols(files: Any) -> tuple[str, ...]:
-    protocol = files.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+def _path(name: str) -> str:
+    return f"{name[:2]}/{name}"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import insert, inspect, select, table, text
 from sqlalchemy import column as named
+from sqlalchemy import insert, inspect, select, table, text
 
 from tasks.store.database import Database, metadata
 
@@ -59,7 +59,7 @@ class _Opened:
 
     def run(self, statement: Any, rows: list[dict[str, Any]] | None = None) -> None:
         with self._engine.begin() as db:
-            db.execute(statement, rows or [])
+            db.execute(statement, rows)
 
     def columns(self, name: str) -> set[str]:
         return {column["name"] for column in inspect(self._engine).get_columns(name)}

@@ -95,10 +95,21 @@ def test_the_operator_may_add_protocols(monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_password_shows_in_the_settings_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENANTSYNC_REDIS_URL", "redis://:hunter2@localhost/0")
     monkeypatch.setenv("TENANTSYNC_DATABASE_URL", "postgresql+psycopg://me:hunter2@localhost/t")
-    monkeypatch.setenv("TENANTSYNC_CONTENTS_URL", "s3://key:hunter2@bucket")
     found = load()
     assert "hunter2" not in f"{found!r} {found}"
     assert found.database.endswith("hunter2@localhost/t")
+
+
+@pytest.mark.parametrize("url", ["s3://key:hunter2@bucket/p", "s3://bucket/p?secret=hunter2"])
+def test_a_login_in_the_address_of_the_contents_is_refused_unread(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TENANTSYNC_CONTENTS_URL", url)
+    with pytest.raises(
+        ConfigError, match=r"TENANTSYNC_CONTENTS_URL: .* AWS_SECRET_ACCESS"
+    ) as caught:
+        load()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_the_settings_of_a_process_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,6 @@ def test_of_many_processes_one_upgrades_and_the_others_wait(old: str, tmp_path: 
     first = _opening(old, tmp_path)
     wait_for("the first upgrades", lambda: hits(tmp_path, "upgraded"), 30)
     others = [_opening(old, tmp_path) for _ in range(3)]
-    assert _version(old) == 1  # nobody sees half of it
     release(tmp_path, "upgraded")
     for process in (first, *others):
         _, said = process.communicate(timeout=60)

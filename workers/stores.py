@@ -1,0 +1,31 @@
+"""A worker looks at its stores before it takes a job: the records are brought up to its program,
+and the contents have to be theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import bootsteps
+
+from tasks.store.belonging import join
+from tasks.toolbox import Toolbox
+from workers.runtime import places
+from workers.settings import settings
+
+
+class Stores(bootsteps.Step):
+    """Add it to `app.steps["worker"]`. Runs before the pool forks and closes what it opened, so
+    that each job's process has connections of its own.
+
+    Raises ConfigError or Unreachable, which ends the worker.
+    """
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        chosen = settings()
+        chosen.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        tools = Toolbox(places(chosen))
+        try:
+            join(tools.database, tools.contents)
+        finally:
+            tools.close()
