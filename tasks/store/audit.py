@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from tasks.store.database import Database, audit
+from tasks.store.database import LONGEST, Database, audit
 
 
 def note(
@@ -17,7 +17,7 @@ def note(
     """Adds a row inside the transaction of what it tells."""
     db.execute(
         insert(audit).values(
-            at=datetime.now(UTC), run=run_id, who=who, event=what, details=dict(details)
+            at=datetime.now(UTC), run=run_id, who=who[:LONGEST], event=what, details=dict(details)
         )
     )
 

@@ -34,6 +34,9 @@ from tasks.errors import ConfigError, Unreachable
 from tasks.points import reach
 from tasks.store.upgrade import SCHEMA_VERSION, bring_up
 
+#: Characters of the name of a person or service, or of the id of a message.
+LONGEST = 255
+
 metadata = MetaData()
 
 meta = Table(
@@ -61,10 +64,10 @@ runs = Table(
     #: The phase that a job has claimed under this epoch.
     Column("phase", String(16)),
     #: The id of the message whose job claimed it.
-    Column("claimant", String(255)),
+    Column("claimant", String(LONGEST)),
     #: How often the janitor has raised the epoch of this phase.
     Column("revived", Integer, nullable=False, default=0),
-    Column("cancelled_by", String(255)),
+    Column("cancelled_by", String(LONGEST)),
     Column("asked_at", DateTime(timezone=True), nullable=False),
     Column("started_at", DateTime(timezone=True)),
     Column("planned_at", DateTime(timezone=True)),
@@ -94,9 +97,9 @@ askers = Table(
     "askers",
     metadata,
     #: The id of the message that asked: a repeated message never asks twice.
-    Column("message", String(255), primary_key=True),
+    Column("message", String(LONGEST), primary_key=True),
     Column("run", String(32), ForeignKey("runs.id"), nullable=False, index=True),
-    Column("who", String(255), nullable=False),
+    Column("who", String(LONGEST), nullable=False),
     Column("triggered_by", JSON),
     Column("asked_at", DateTime(timezone=True), nullable=False),
     Column("withdrawn", Boolean, nullable=False, default=False),
@@ -165,7 +168,7 @@ reviews = Table(
     Column("run", String(32), ForeignKey("runs.id"), nullable=False, index=True),
     Column("plan_digest", String(64), nullable=False),
     Column("decision", String(16), nullable=False),
-    Column("person", String(255), nullable=False),
+    Column("person", String(LONGEST), nullable=False),
     Column("reason", Text),
     Column("at", DateTime(timezone=True), nullable=False),
 )
@@ -175,7 +178,7 @@ audit = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("run", String(32), index=True),
-    Column("who", String(255), nullable=False),
+    Column("who", String(LONGEST), nullable=False),
     Column("event", String(32), nullable=False),
     Column("details", JSON, nullable=False),
 )

@@ -20,7 +20,7 @@ from tasks.problems import Problem
 from tasks.requests import TASKS, Task, equality
 from tasks.run import BEFORE, CLAIMED_IN, Asker, Phase, Review, Run
 from tasks.store.audit import note
-from tasks.store.database import Database, askers, reviews, runs
+from tasks.store.database import LONGEST, Database, askers, reviews, runs
 
 #: States in which an equal later run has to wait before it is claimed.
 BUSY = (State.PLANNING, State.WRITING)
@@ -51,8 +51,14 @@ class Runs:
         but `triggeredBy`. Returns it and whether it is new.
 
         A message id that was seen before returns its run again, so a repeated message never asks
-        twice. A task with `plan: R` joins the run R; raises TaskError where R does not fit.
+        twice. A task with `plan: R` joins the run R; raises TaskError where R does not fit, or
+        where the message id is longer than `LONGEST`.
         """
+        if len(message) > LONGEST:
+            raise TaskError(
+                f"message {message[:20]}...: its id has {len(message)} characters, at most "
+                f"{LONGEST} are kept; send it with a shorter one"
+            )
         try:
             return self._ask(task, who, message, follows)
         except IntegrityError:  # the same message was recorded by another process meanwhile
@@ -340,7 +346,7 @@ def _asker(run_id: str, message: str, who: str, task: Task) -> dict[str, Any]:
     return {
         "message": message,
         "run": run_id,
-        "who": who,
+        "who": who[:LONGEST],
         "triggered_by": by.to_dict() if by else None,
         "asked_at": now(),
         "withdrawn": False,
