@@ -49,8 +49,7 @@ class Settings(BaseSettings):
     )
     """The database of the records (PostgreSQL or SQLite); unset = SQLite in the data directory."""
     contents_url: str | None = Field(default=None, repr=False)
-    """The directory or bucket (`s3://bucket/prefix`) of the contents, the same for all workers;
-    unset = in the data directory. The login of a bucket is in `AWS_*` variables."""
+    """The folder or bucket (`s3://bucket/prefix`) of the contents; unset = in the data directory."""
 
     heartbeat: Seconds = 5
     """Seconds between two signs of life of a message that a worker holds."""

@@ -33,10 +33,11 @@ def copy_as_version_1(new: Database, url: str) -> None:
     would have written in its place, without the columns that it did not know."""
     make_version_1(url)
     old = _Opened(url)
-    for each in reversed(metadata.sorted_tables):
+    tables = [each for each in metadata.sorted_tables if each.name in old.tables()]
+    for each in reversed(tables):
         old.run(text(f"DELETE FROM {each.name}"))
     old.run(text("INSERT INTO meta VALUES (1)"))
-    for each in metadata.sorted_tables:
+    for each in tables:
         if each.name == "meta":
             continue
         columns = [column for column in each.c if column.name in old.columns(each.name)]
@@ -60,6 +61,9 @@ class _Opened:
     def run(self, statement: Any, rows: list[dict[str, Any]] | None = None) -> None:
         with self._engine.begin() as db:
             db.execute(statement, rows)
+
+    def tables(self) -> set[str]:
+        return set(inspect(self._engine).get_table_names())
 
     def columns(self, name: str) -> set[str]:
         return {column["name"] for column in inspect(self._engine).get_columns(name)}

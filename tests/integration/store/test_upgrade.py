@@ -94,10 +94,11 @@ def test_old_tables_become_those_of_a_new_database(
 
 
 def test_the_rows_of_every_table_are_read_as_before(old: str) -> None:
-    with Database(old).read() as db:
-        for table in metadata.sorted_tables:
-            assert db.execute(table.select()).all(), f"no row in {table.name}"
+    tables = [table for table in metadata.sorted_tables if table.name in _tables(old)]
     database = Database(old)
+    with database.read() as db:
+        for table in tables:
+            assert db.execute(table.select()).all(), f"no row in {table.name}"
     runs, parts, bases = Runs(database), Parts(database), Bases(database)
     newest = runs.find("last")
     assert newest.id == WAITING[old.partition(":")[0]]
