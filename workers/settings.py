@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     """The database of the records (PostgreSQL or SQLite); unset = SQLite in the data directory."""
     contents_url: str | None = Field(default=None, repr=False)
-    """The folder or bucket (`s3://bucket/prefix`) of the contents; unset = in the data directory."""
+    """The contents: a folder or bucket (`s3://bucket/prefix`); unset = in the data directory."""
 
     heartbeat: Seconds = 5
     """Seconds between two signs of life of a message that a worker holds."""
