@@ -36,6 +36,8 @@ from tasks.store.upgrade import SCHEMA_VERSION, bring_up
 
 #: Characters of the name of a person or service, or of the id of a message.
 LONGEST = 255
+#: Characters of the name of a content, which may be a slice: `sha256@offset+length`.
+_CONTENT = 128
 
 metadata = MetaData()
 
@@ -80,9 +82,9 @@ runs = Table(
     Column("new_branch", Boolean, nullable=False, default=False),
     Column("facts", JSON, nullable=False, default=dict),
     Column("plan_digest", String(64)),
-    Column("plan", String(64)),
-    Column("patch", String(64)),
-    Column("ion", String(64)),
+    Column("plan", String(_CONTENT)),
+    Column("patch", String(_CONTENT)),
+    Column("ion", String(_CONTENT)),
     Column("deletions", Integer),
     Column("counts", JSON),
     Column("problems", JSON, nullable=False, default=list),
@@ -112,8 +114,8 @@ parts = Table(
     Column("kind", String(16), primary_key=True),
     #: SURVEYED, EQUAL (proven unchanged by the survey), PLANNED or UNREAD.
     Column("state", String(16), nullable=False),
-    Column("survey", String(64)),
-    Column("result", String(64)),
+    Column("survey", String(_CONTENT)),
+    Column("result", String(_CONTENT)),
 )
 writes = Table(
     "writes",
@@ -123,10 +125,10 @@ writes = Table(
     Column("namespace", String(160), primary_key=True),
     #: COMMIT, UPSERT or DELETE.
     Column("phase", String(16), primary_key=True),
-    Column("changes", String(64), nullable=False),
+    Column("changes", String(_CONTENT), nullable=False),
     #: The namespaces that it writes: whose lanes it needs.
     Column("namespaces", JSON, nullable=False),
-    Column("result", String(64)),
+    Column("result", String(_CONTENT)),
 )
 bases = Table(
     "bases",

@@ -9,9 +9,17 @@ from sqlalchemy import Connection
 Step = Callable[[Connection], None]
 
 
+#: The columns that name a content in version 1, which had no room for a slice of one.
+_CONTENTS_OF_1 = {
+    "runs": ("plan", "patch", "ion"),
+    "parts": ("survey", "result"),
+    "writes": ("changes", "result"),
+}
+
+
 def _to_2(db: Connection) -> None:
     """Who claimed the phase of a run; whose records these are, and where their contents lie; what
-    probes knew. The last was made by programs with version 1 too, at the end."""
+    probes knew, which the last programs with version 1 made too; room for slices of contents."""
     db.exec_driver_sql(
         "CREATE TABLE IF NOT EXISTS known "
         "(scope VARCHAR(64) NOT NULL, value JSON NOT NULL, PRIMARY KEY (scope))"
@@ -19,6 +27,10 @@ def _to_2(db: Connection) -> None:
     db.exec_driver_sql("ALTER TABLE runs ADD COLUMN claimant VARCHAR(255)")
     db.exec_driver_sql("ALTER TABLE meta ADD COLUMN identity VARCHAR(32)")
     db.exec_driver_sql("ALTER TABLE meta ADD COLUMN contents TEXT")
+    if db.dialect.name == "postgresql":  # SQLite knows no width
+        for table, columns in _CONTENTS_OF_1.items():
+            for column in columns:
+                db.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE VARCHAR(128)")
 
 
 #: The version that each step leads to; every change of the tables is a new one. A step names

@@ -99,6 +99,7 @@ def test_an_export_is_planned_by_both_groups(stack: Stack) -> None:
     assert _are_equal(stack)
     assert stack.commits() == [outcome["commitId"]]
     assert stack.export()["state"] == "UNCHANGED"
+    assert stack.export(dryRun=True)["state"] == "UNCHANGED"
 
 
 def test_a_reconcile_is_written_by_both_groups_each_with_its_mirror(stack: Stack) -> None:

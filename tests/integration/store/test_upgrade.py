@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,11 @@ def _version(url: str) -> int:
     return version
 
 
+def _type(engine: Any, told: Any) -> str:
+    # SQLite takes any text whatever the width, and keeps the one that was first said.
+    return re.sub(r"\(\d+\)", "", str(told)) if engine.name == "sqlite" else str(told)
+
+
 def _tables(url: str) -> dict[str, Any]:
     """Every table with its columns and indexes, as the database tells them."""
     engine = _engine(url)
@@ -67,7 +73,7 @@ def _tables(url: str) -> dict[str, Any]:
     told = {
         name: (
             {
-                (column["name"], str(column["type"]), column["nullable"])
+                (column["name"], _type(engine, column["type"]), column["nullable"])
                 for column in look.get_columns(name)
             },
             {(index["name"], tuple(index["column_names"])) for index in look.get_indexes(name)},

@@ -12,17 +12,17 @@ from tasks.tidying import used_contents
 from tasks.toolbox import Places, Toolbox
 
 
-def test_the_blob_of_a_slice_that_a_row_names_is_kept(tmp_path: Path) -> None:
+def test_the_blob_of_a_slice_that_a_row_names_is_kept(url: str, tmp_path: Path) -> None:
     places = Places(
         config=tmp_path / "c.yaml",
         data=tmp_path,
-        database_url=f"sqlite:///{tmp_path / 'r.db'}",
+        database_url=url,
         contents_url=str(tmp_path / "contents"),
     )
     tools = Toolbox(places)
     task = TenantSync.model_validate({"sourceOfTruth": "GIT", "branch": "main", "dryRun": True})
     asked, _ = tools.runs.ask(task, who="pat", message="m")
-    run = tools.runs.claim(asked.id, 0, Phase.SPLIT, redelivered=False)
+    run = tools.runs.claim(asked.id, 0, Phase.SPLIT, message="m", redelivered=False)
     assert run is not None
     survey, result = tools.contents.put_together([b"survey", b"result"])
     part = Part("company.team", Kind.FLOW)
