@@ -137,8 +137,8 @@ def _meaning(error: DBAPIError, place: URL) -> TenantSyncError:
             f"{where}; it takes no writes: name the primary in TENANTSYNC_DATABASE_URL, or make "
             "the file and its folder writable"
         )
-    if "full" in said:
-        return Unreachable(f"{where}; free some of its disk")
+    if re.search(r"is full|disk I/O error", said):
+        return Unreachable(f"{where}; free some of its disk, or see whether it fails")
     remedy = (
         "see that the data directory is writable"
         if place.drivername == "sqlite"

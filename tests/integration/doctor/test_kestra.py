@@ -87,9 +87,9 @@ def test_a_server_that_never_answers_holds_up_nobody(
 
 def test_a_look_that_takes_too_long_is_named(patient: Patient, server: SandboxServer) -> None:
     """No single call is too slow, but all of them together are."""
-    server.arm(Fault(times=None, latency=1_800))
-    told = ask(patient, server.url, "--timeout", "4")
-    told.has("broken", "kestra", "ran out of time after 4 s", "--timeout")
+    server.arm(Fault(times=None, latency=2_500))
+    told = ask(patient, server.url, "--timeout", "8")
+    told.has("broken", "kestra", "ran out of time after 8 s", "--timeout")
     assert told.code == 1
 
 
@@ -169,7 +169,7 @@ def test_something_that_is_no_kestra(patient: Patient) -> None:
         ask(patient, other.url).has("broken", "kestra", "is it Kestra?")
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(-90, "90 s behind"), (3600, "s ahead of")])
+@pytest.mark.parametrize(("seconds", "words"), [(-90, "s behind"), (3600, "s ahead of")])
 def test_a_clock_that_is_off(
     patient: Patient, tokens: SandboxServer, seconds: int, words: str
 ) -> None:

@@ -98,7 +98,7 @@ def test_records_on_a_full_disk(patient: Patient, small: Path) -> None:
     patient.told(TENANTSYNC_DATABASE_URL=url).has("ok", "database")
     fill(small)
     told = patient.told(TENANTSYNC_DATABASE_URL=url)
-    told.has("broken", "database", "full", "free some")
+    told.has("broken", "database", "records database", "free some of its disk")
 
 
 def test_a_data_directory_that_cannot_be_written(patient: Patient, small: Path) -> None:

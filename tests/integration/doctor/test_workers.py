@@ -3,6 +3,7 @@ than the command does."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from tests.integration.doctor.patient import Told, told
 from tests.integration.store.conftest import postgresql as postgresql
 from tests.stack import Stack, stop
+from workers.report import report
+from workers.settings import load
 
 SYNCS = {"backup": {"sourceOfTruth": "KESTRA", "branch": "main"}}
 
@@ -28,6 +31,19 @@ def test_where_all_is_well_nothing_is_complained_of(stack: Stack) -> None:
     found.has("ok", "workers", "w1@", "all see the same configuration, database and contents")
     found.has("ok", "repository-push", "may be pushed to")
     found.has("note", "repository-branch", "will be created as the first one")
+
+
+def test_a_store_that_hangs_does_not_hold_up_a_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blob = "ab" * 32
+    pipe = tmp_path / "contents" / "ab" / blob
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)  # whoever opens it waits for a writer
+    monkeypatch.setenv("TENANTSYNC_DATA", str(tmp_path))
+    found = report(load(), blob, limit=0.2)
+    assert found.contents_problem == "it did not answer within 0.2 s"
+    pipe.write_bytes(b"")  # lets the reader go
 
 
 @pytest.fixture

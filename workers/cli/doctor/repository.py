@@ -93,7 +93,12 @@ def _protections(
     for name, task in syncs.items():
         if writes(task, Side.GIT):
             written.setdefault(task.branch, []).append(name)
-    if not written or not forge.can_ask(connection, side.url):
+    if written and not forge.can_ask(connection, side.url):
+        text = (
+            f"whether {', '.join(written)} is protected is not known: only GitHub, GitLab, Gitea "
+            "and Forgejo can be asked, by the token of the repository; `forge` says which it is"
+        )
+        yield subject.note(Check.REPOSITORY_PROTECTION, text)
         return
     for branch, names in written.items():
         try:
