@@ -123,7 +123,7 @@ def _server(connection: Connection, place: URL) -> str:
 
 
 def _meaning(error: DBAPIError, place: URL) -> TenantSyncError:
-    said = " ".join(str(error.orig).split())
+    said = str(error.orig).splitlines()[0]
     where = f"records database: {said}"
     if re.search(r"password|authentication failed|no pg_hba.conf entry", said):
         return LoginRefused(

@@ -132,7 +132,7 @@ def test_a_timeout_that_no_lease_outlasts(patient: Patient) -> None:
     kestra = {"main": {"url": CLOSED, "timeout": 25}}
     patient.configure(kestra=kestra, **REPOSITORIES, syncs=SYNCS)
     told = patient.told()
-    told.has("broken", "times", "timeout 25 s", "Lower the timeout to 20", "lease to 37.5")
+    told.has("broken", "times", "timeout 25 s", "Lower the timeout to 20", "lease to 38")
     patient.configure(kestra=kestra)
     patient.told().has("note", "times", "were a sync to write it")
     patient.told(TENANTSYNC_LEASE="38").has("warning", "times", "TENANTSYNC_LEASE (38 s)")
@@ -155,5 +155,7 @@ def test_contents_and_their_disk(patient: Patient, small: Path) -> None:
 def test_contents_that_cannot_be_written(patient: Patient, tmp_path: Path) -> None:
     (tmp_path / "contents").write_text("")
     told = patient.told(TENANTSYNC_CONTENTS_URL=str(tmp_path / "contents"))
-    told.has("broken", "contents", "contents store")
+    told.has("broken", "contents", "contents store", "TENANTSYNC_CONTENTS_URL")
+    told = patient.told(TENANTSYNC_CONTENTS_URL="nosuch://bucket/contents")
+    told.has("broken", "contents", "nosuch", "TENANTSYNC_CONTENTS_URL")
     assert (tmp_path / "contents").is_file()

@@ -4,7 +4,6 @@ Everything is asked by reads."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,7 +63,8 @@ def _findings(subject: Subject, side: KestraSide, syncs: Mapping[str, Task]) -> 
         hint = _address(side.connection.url)
         return [subject.broken(Check.KESTRA, error.message + hint)]
     try:
-        sight = side.sight(_sampled(side, syncs))
+        shown = _shown(side)
+        sight = side.sight(_sampled(shown, syncs))
     except (LoginRefused, NotFound) as error:
         return [_version(subject, server), subject.broken(Check.KESTRA, error.message)]
     return [
@@ -72,7 +72,7 @@ def _findings(subject: Subject, side: KestraSide, syncs: Mapping[str, Task]) -> 
         *_clock(subject, sight),
         *_kinds(subject, sight, syncs),
         *_rights(subject, server, sight, syncs),
-        *_namespaces(subject, server, syncs),
+        *_namespaces(subject, server, shown, syncs),
     ]
 
 
@@ -85,18 +85,25 @@ def _address(url: str) -> str:
     return " (does Kestra stand under a prefix, https://HOST/PREFIX? Then it belongs to the url)"
 
 
-def _sampled(side: KestraSide, syncs: Mapping[str, Task]) -> list[str]:
-    """Namespaces whose files are asked for: those that syncs name, then those that are shown."""
+def _shown(side: KestraSide) -> tuple[str, ...]:
+    """The namespaces that the login is shown; none where it may not list them, which is one of
+    the rights."""
     from tasks.kestra.answers import Forbidden
 
-    if syncs and not any(Kind.FILE in task.kinds for task in syncs.values()):
+    try:
+        return side.namespaces()
+    except Forbidden:
+        return ()
+
+
+def _sampled(shown: Collection[str], syncs: Mapping[str, Task]) -> list[str]:
+    """Namespaces whose files are asked for: those that syncs name, then those that are shown."""
+    if syncs and not _with(Kind.FILE, syncs):
         return []
     named: list[str] = []
     for task in syncs.values():
         named += [task.namespace] if isinstance(task, NamespaceSync) else task.namespaces
-    with suppress(Forbidden):  # the rights say it
-        named += side.namespaces()
-    return list(dict.fromkeys(named))[:_SAMPLES]
+    return list(dict.fromkeys([*named, *shown]))[:_SAMPLES]
 
 
 def _version(subject: Subject, server: Server) -> Finding:
@@ -165,15 +172,20 @@ def _to_write(subject: Subject, writing: Mapping[str, Task]) -> Finding:
     )
 
 
-def _namespaces(subject: Subject, server: Server, syncs: Mapping[str, Task]) -> Iterator[Finding]:
-    text = f"its own namespace is {server.system_namespace}, in which nothing is ever deleted"
+def _namespaces(
+    subject: Subject, server: Server, shown: Collection[str], syncs: Mapping[str, Task]
+) -> Iterator[Finding]:
+    own = server.system_namespace
+    text = f"shows {len(shown)}; its own is {own}, in which nothing is ever deleted"
     yield subject.ok(Check.KESTRA_NAMESPACES, text)
+    if shown and own not in shown:
+        text = f"its own namespace, {own}, is not shown: it is not there, or the login may not see"
+        yield subject.note(Check.KESTRA_NAMESPACES, f"{text} it; what it holds is not synced")
     if any(not task.protected_namespaces for task in syncs.values()):
         names = [name for name, task in syncs.items() if not task.protected_namespaces]
         yield subject.note(
             Check.KESTRA_NAMESPACES,
-            f"{', '.join(names)}: protectedNamespaces is empty, so {server.system_namespace} is "
-            "not protected either",
+            f"{', '.join(names)}: protectedNamespaces is empty, so {own} is not protected either",
         )
     if _with(Kind.FILE, syncs):
         text = (

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.errors import Unreachable
 from workers.cli.doctor.finding import Check, Finding, Subject
 from workers.cli.doctor.machine import disk
 
@@ -52,9 +53,15 @@ def contents(chosen: Settings) -> list[Finding]:
     """The contents: what is put there comes back."""
     from tasks.store.contents import Contents
 
-    store = Contents(chosen.contents)
     written = something()
-    if store.get(store.put(written)) != written:
+    try:
+        store = Contents(chosen.contents)
+        came_back = store.get(store.put(written))
+    except (Unreachable, ValueError, ImportError) as error:
+        # fsspec says so where it does not know a scheme or lacks its package.
+        text = f"{error}; name a folder or bucket that can be written in TENANTSYNC_CONTENTS_URL"
+        return [CONTENTS.broken(Check.CONTENTS, text)]
+    if came_back != written:
         return [CONTENTS.broken(Check.CONTENTS, "what was written does not come back")]
     findings = [CONTENTS.ok(Check.CONTENTS, "can be written and read back")]
     local = Path(chosen.contents.removeprefix("file://"))

@@ -3,6 +3,7 @@ explains what works badly, or for some connections not at all."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,8 @@ def _kestra(chosen: Settings, config: Config, name: str) -> Iterator[Finding]:
             Check.TIMES,
             f"timeout {connection.timeout:g} s does not fit TENANTSYNC_LEASE "
             f"({chosen.lease:g} s), of which one write may take two thirds: no write is ever "
-            f"started{whose}. Lower the timeout to {longest:g} or raise the lease to "
-            f"{connection.timeout / _OF_A_LEASE:g}",
+            f"started{whose}. Lower the timeout to {math.floor(longest)} or raise the lease to "
+            f"{math.ceil(connection.timeout / _OF_A_LEASE)}",
         )
     if connection.bulk_timeout >= chosen.soft_time_limit:
         yield _too_long(subject, "bulkTimeout", connection.bulk_timeout, chosen)
