@@ -75,8 +75,8 @@ def test_a_server_that_is_away(patient: Patient) -> None:
 
 def test_a_server_that_never_answers(patient: Patient, server: GitServer) -> None:
     server.hanging = True
-    told = ask(patient, server.url("acme/flows"), "--timeout", "4")
-    told.has("broken", "repository", "did not end within 2 s")
+    told = ask(patient, server.url("acme/flows"), "--timeout", "12")
+    told.has("broken", "repository", "did not end within 6 s")
 
 
 def test_a_wrong_token_and_a_wrong_path(patient: Patient, server: GitServer) -> None:

@@ -81,12 +81,14 @@ def test_workers_that_share_everything_by_other_words(stack: Stack, other: Any) 
 def test_a_worker_that_cannot_read_the_contents_is_named(
     stack: Stack, other: Any, tmp_path: Path
 ) -> None:
-    other(**{**same(stack), "TENANTSYNC_CONTENTS_URL": str(tmp_path / "elsewhere")})
-    for _ in range(2):  # what the first look left behind proves nothing to the second
-        found = ask(stack)
+    elsewhere = {"TENANTSYNC_CONTENTS_URL": str(tmp_path / "elsewhere")}
+    other(**{**same(stack), **elsewhere})
+    # What a look from the other host has left there proves nothing to the next one from here.
+    for environment, worker in ((elsewhere, "w1"), ({}, "w2")):
+        found = ask(stack, **environment)
         (one,) = found.bad
         assert (one.check, one.level) == ("worker-contents", "broken")
-        assert one.subject.startswith("worker w2@")
+        assert one.subject.startswith(f"worker {worker}@")
         assert "TENANTSYNC_CONTENTS_URL" in one.text
     assert found.code == 1
 
