@@ -51,9 +51,11 @@ def look(url: str) -> Records:
     if place.get_backend_name() != "sqlite":
         with _connected(place) as connection:
             return Records(identity=_server(connection, place), version=_version(connection))
-    file = Path(place.database or "")
+    file = Path(place.database or "").resolve()
+    if not file.parent.is_dir():
+        raise NotFound(f"records database: there is no folder {file.parent}; make it")
     if not file.exists():
-        return Records(identity=f"SQLite {file} (not there yet) on {machine()}", version=None)
+        return Records(identity=_file(file), version=None)
     with _connected(place) as connection:
         return Records(identity=_file(file), version=_version(connection))
 
@@ -105,8 +107,10 @@ def _version(connection: Connection) -> int | None:
 
 
 def _file(file: Path) -> str:
-    found = file.stat()
-    return f"SQLite {file.resolve()} ({found.st_dev}:{found.st_ino}) on {machine()}"
+    """A name in a folder of this machine: the same before and after the file is made, and for
+    containers that see the folder under another path."""
+    folder = file.parent.stat()
+    return f"SQLite {file.name} in folder {folder.st_dev}:{folder.st_ino} of machine {machine()}"
 
 
 def _server(connection: Connection, place: URL) -> str:
@@ -139,9 +143,7 @@ def _meaning(error: DBAPIError, place: URL) -> TenantSyncError:
         )
     if re.search(r"is full|disk I/O error", said):
         return Unreachable(f"{where}; free some of its disk, or see whether it fails")
-    remedy = (
-        "see that the data directory is writable"
-        if place.drivername == "sqlite"
-        else ("see that it runs and that TENANTSYNC_DATABASE_URL is right")
-    )
+    remedy = "see that it runs and that TENANTSYNC_DATABASE_URL is right"
+    if place.get_backend_name() == "sqlite":
+        remedy = "see that its folder can be written"
     return Unreachable(f"{where}; {remedy}")

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tasks.store.database import SCHEMA_VERSION, Database
+from tasks.store.looking import look
 from tests.integration.doctor.patient import Patient
 from tests.integration.store.conftest import postgresql as postgresql
 
@@ -43,6 +44,20 @@ def test_a_file_that_is_no_database(patient: Patient, tmp_path: Path) -> None:
     (tmp_path / "records.db").write_bytes(b"something else\n" * 100)
     told = patient.told(TENANTSYNC_DATABASE_URL=f"sqlite:///{tmp_path / 'records.db'}")
     told.has("broken", "database", "not a database")
+
+
+def test_a_folder_that_is_not_there(patient: Patient, tmp_path: Path) -> None:
+    told = patient.told(TENANTSYNC_DATABASE_URL=f"sqlite:///{tmp_path / 'lost' / 'records.db'}")
+    told.has("broken", "database", "there is no folder", "make it")
+
+
+def test_a_database_is_the_same_before_and_after_it_is_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    before = look(url)
+    Database(url).close()
+    assert (before.version, look(url).version) == (None, SCHEMA_VERSION)
+    assert before.identity == look(url).identity
+    assert before.identity != look(f"sqlite:///{tmp_path / 'other.db'}").identity
 
 
 def test_a_database_server_that_is_away(patient: Patient) -> None:
