@@ -113,7 +113,7 @@ def test_records_that_cannot_be_written(patient: Patient, small: Path) -> None:
     patient.told(TENANTSYNC_DATABASE_URL=url).has("ok", "database")
     subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
     told = patient.told(TENANTSYNC_DATABASE_URL=url)
-    told.has("broken", "database", "records database", "writable")
+    told.has("broken", "database", "records database", "folder")
 
 
 def test_a_data_directory_that_is_a_file(patient: Patient) -> None:
