@@ -15,16 +15,13 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from tasks.connections import RepositoryConnection
+from tasks.channel import channel, fault
+from tasks.connections import Forge, RepositoryConnection
 from tasks.errors import Doubtful, LoginRefused, NotFound, Unreachable
+from tasks.repo.forges import SSH_HOSTS, forge_of, stated_forge
+from tasks.repo.githubapp import Tokens
 from tasks.repo.url import Url
 
-_HOSTS = {
-    "github.com": "github",
-    "gitlab.com": "gitlab",
-    "gitea.com": "gitea",
-    "codeberg.org": "forgejo",
-}
 #: GitHub's rules that turn a plain push away, and how people call them.
 _RULES = {
     "pull_request": "a pull request is required",
@@ -49,14 +46,16 @@ class Protection:
     by: str = ""
 
 
-def name(connection: RepositoryConnection, url: Url) -> str | None:
+def name(connection: RepositoryConnection, url: Url) -> Forge | None:
     """Which forge holds the repository: as configured, else by its host; None = unknown."""
-    return connection.forge or _HOSTS.get(_host(connection, url))
+    host = urlsplit(_page(connection, url)).hostname or ""
+    return forge_of(host, stated_forge(connection))
 
 
 def can_ask(connection: RepositoryConnection, url: Url) -> bool:
     """Whether the forge is one whose API is known, and there is a token for it."""
-    return name(connection, url) in _ASK and connection.token is not None
+    has_token = connection.token is not None or connection.github_app is not None
+    return name(connection, url) in _ASK and has_token
 
 
 def protection(
@@ -65,34 +64,43 @@ def protection(
     """What protects a branch, which need not be there; each request takes `seconds` at most.
 
     Raises LoginRefused or NotFound when the token may not ask, Unreachable, and Doubtful for an
-    answer that is none of this forge.
+    answer that is none of this forge; ConfigError for a secret that is not there.
     """
-    forge = name(connection, url) or ""
-    assert connection.token is not None
-    kind = "token" if forge in {"gitea", "forgejo"} else "Bearer"
+    forge = name(connection, url)
+    assert forge is not None
+    kind = "token" if forge in {Forge.GITEA, Forge.FORGEJO} else "Bearer"
     headers = {
-        "Authorization": f"{kind} {connection.token.resolve()}",
+        "Authorization": f"{kind} {_token(connection, url)}",
         "Accept": "application/json",
-        "User-Agent": "tenantsync",
     }
-    base, path = _base(forge, connection, url), _path(connection, url)
-    with httpx.Client(headers=headers, timeout=seconds) as http:
-        return _ASK[forge](_Api(http, base), path, branch)
+    base, path = _base(forge, connection, url), _path(forge, connection, url)
+    with channel(connection, base) as http:
+        http.headers.update(headers)
+        http.timeout = httpx.Timeout(seconds)
+        return _ASK[forge](_Api(http, base, connection), path, branch)
+
+
+def _token(connection: RepositoryConnection, url: Url) -> str:
+    if connection.github_app is not None:
+        return Tokens(connection, connection.github_app, url).current()
+    assert connection.token is not None
+    return connection.token.resolve()
 
 
 class _Api:
     """GET requests below one address; redirects are not followed."""
 
-    def __init__(self, http: httpx.Client, base: str) -> None:
-        self._http, self._base = http, base
+    def __init__(self, http: httpx.Client, base: str, network: RepositoryConnection) -> None:
+        self._http, self._base, self._network = http, base, network
 
     def get(self, path: str) -> Any:
         """The JSON value; None for a 404."""
         url = f"{self._base}/{path}"
         try:
             answer = self._http.get(url)
-        except httpx.HTTPError as error:
-            raise Unreachable(f"{url}: no answer ({type(error).__name__})") from None
+        except httpx.RequestError as error:
+            known = fault(error, self._network, url)
+            raise known or Unreachable(f"{url}: no answer ({type(error).__name__})") from None
         if answer.status_code == 404:
             return None
         if answer.status_code in {401, 403}:
@@ -178,11 +186,11 @@ def _gitea(api: _Api, path: str, branch: str) -> Protection:
     return Protection(protected=False, may_push=None)
 
 
-_ASK: Mapping[str, Callable[[_Api, str, str], Protection]] = {
-    "github": _github,
-    "gitlab": _gitlab,
-    "gitea": _gitea,
-    "forgejo": _gitea,
+_ASK: Mapping[Forge | None, Callable[[_Api, str, str], Protection]] = {
+    Forge.GITHUB: _github,
+    Forge.GITLAB: _gitlab,
+    Forge.GITEA: _gitea,
+    Forge.FORGEJO: _gitea,
 }
 
 
@@ -195,26 +203,30 @@ def _page(connection: RepositoryConnection, url: Url) -> str:
     if connection.web_url:
         return connection.web_url.rstrip("/")
     path = url.path.rstrip("/").removesuffix(".git")
-    return f"{url.origin if url.scheme in {'http', 'https'} else f'https://{url.host}'}{path}"
+    if url.scheme in {"http", "https"}:
+        return f"{url.origin}{path}"
+    return f"https://{SSH_HOSTS.get(url.host, url.host)}{path}"
 
 
-def _host(connection: RepositoryConnection, url: Url) -> str:
-    return (urlsplit(_page(connection, url)).hostname or "").lower()
-
-
-def _path(connection: RepositoryConnection, url: Url) -> str:
+def _path(forge: Forge, connection: RepositoryConnection, url: Url) -> str:
     parts = urlsplit(_page(connection, url)).path.strip("/").split("/")
-    whole = name(connection, url) == "gitlab"  # groups lie in groups there
+    whole = forge is Forge.GITLAB  # groups lie in groups there
     return "/".join(parts if whole else parts[-2:])
 
 
-def _base(forge: str, connection: RepositoryConnection, url: Url) -> str:
+def _base(forge: Forge, connection: RepositoryConnection, url: Url) -> str:
     """The root of the API; GitHub's own lies on another host."""
     page = urlsplit(_page(connection, url))
     origin = f"{page.scheme}://{page.netloc}"
-    if forge == "github":
-        return "https://api.github.com" if page.netloc == "github.com" else f"{origin}/api/v3"
-    if forge == "gitlab":
+    if connection.github_app is not None:
+        return connection.github_app.api_url.rstrip("/")
+    if forge is Forge.GITHUB and page.netloc == "github.com":
+        return "https://api.github.com"
+    if forge is Forge.GITHUB and page.netloc.endswith(".ghe.com"):
+        return f"https://api.{page.netloc}"
+    if forge is Forge.GITHUB:
+        return f"{origin}/api/v3"
+    if forge is Forge.GITLAB:
         return f"{origin}/api/v4"
     above = page.path.strip("/").split("/")[:-2]  # Gitea may stand under a path
-    return "/".join([origin, *above, "api/v1"])
+    return "/".join([origin, *filter(None, above), "api/v1"])

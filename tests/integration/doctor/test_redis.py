@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests.integration.doctor.patient import Patient, Told, between, shifted, valkey
+from tests.ports import free_port
 
 AOF = ("--appendonly", "yes")
 
@@ -106,7 +107,9 @@ def test_a_replica(patient: Patient, tmp_path: Path, good: str) -> None:
 
 
 def test_cluster_mode(patient: Patient, tmp_path: Path) -> None:
-    with valkey(tmp_path / "valkey", *AOF, "--cluster-enabled", "yes") as url:
+    # By default the port of its bus is its own and 10,000, which may be too high or taken.
+    cluster = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with valkey(tmp_path / "valkey", *AOF, *cluster) as url:
         told = ask(patient, url)
     told.has("broken", "redis-role", "cluster mode", "cluster-enabled")
 

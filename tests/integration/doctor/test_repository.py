@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox.git_server import GitServer
-from tasks.connections import RepositoryConnection, Secret
+from tasks.connections import Forge, RepositoryConnection
 from tasks.errors import Doubtful, LoginRefused, NotFound
 from tasks.repo import forge
 from tasks.repo.forge import Protection
 from tasks.repo.url import check_url
+from tasks.secret import Secret
 from tests.integration.doctor.patient import HttpServer, Patient, Told, json_server
 from tests.integration.repo.test_ssh import Ssh, keygen
 from tests.integration.repo.test_ssh import ssh as ssh
@@ -144,14 +145,13 @@ GITEA = "/api/v1/repos/acme/flows"
 
 
 def asked(
-    answers: Mapping[str, Any], name: str, branch: str = "main", **fields: Any
+    answers: Mapping[str, Any], name: str, branch: str = "main"
 ) -> tuple[Protection, HttpServer]:
     """What a forge of this name says, and the server that was asked."""
     with json_server(answers) as server:
-        connection = RepositoryConnection.model_construct(
-            url=f"{server.url}/acme/flows.git", forge=name, token=Secret(env="GIT_TOKEN"),
-            **{"web_url": None, **fields},
-        )  # fmt: skip
+        connection = RepositoryConnection(
+            url=f"{server.url}/acme/flows.git", forge=Forge(name), token=Secret(env="GIT_TOKEN")
+        )
         url = check_url(connection.url, ("http",))
         return forge.protection(connection, url, branch, 10), server
 
@@ -248,17 +248,18 @@ def test_a_forge_that_does_not_tell(name: str) -> None:
 
 
 def test_what_forge_it_is_and_where_its_api_lies() -> None:
-    def place(address: str, **fields: Any) -> tuple[str | None, str, str]:
-        connection = RepositoryConnection(url=address, **fields)
+    def place(address: str, stated: Forge | None = None, **fields: Any) -> tuple[Any, str, str]:
+        connection = RepositoryConnection(url=address, forge=stated, **fields)
         url = check_url(address, ("https", "ssh"))
-        name = forge.name(connection, url)
-        return name, forge._base(name or "", connection, url), forge._path(connection, url)
+        found = forge.name(connection, url)
+        named = found or Forge.GITEA
+        return found, forge._base(named, connection, url), forge._path(named, connection, url)
 
     assert place("https://github.com/a/b.git") == ("github", "https://api.github.com", "a/b")
     assert place("git@github.com:a/b.git") == ("github", "https://api.github.com", "a/b")
     assert place("https://gitlab.com/a/sub/b.git")[1:] == ("https://gitlab.com/api/v4", "a/sub/b")
     assert place("https://codeberg.org/a/b")[:2] == ("forgejo", "https://codeberg.org/api/v1")
-    assert place("https://git.example/a/b", forge="github")[1] == "https://git.example/api/v3"
+    assert place("https://git.example/a/b", stated=Forge.GITHUB)[1] == "https://git.example/api/v3"
     own = place("https://git.example:8443/x/b", web_url="https://pages.example/git/x/b")
     assert own == (None, "https://pages.example/git/api/v1", "x/b")
 
@@ -278,7 +279,7 @@ def test_the_branch_that_a_sync_writes_is_asked_for(
     patient: Patient, server: GitServer, answer: Any, level: str, words: str
 ) -> None:
     with json_server({f"{GITLAB}/repository/branches/main": answer}) as gitlab:
-        page = {"forge": "gitlab", "webUrl": f"{gitlab.url}/acme/flows"}
+        page = {"forge": "gitlab", "webUrl": f"{gitlab.url}/acme/flows", "username": "git"}
         told = ask(patient, server.url("acme/flows"), **page)
     told.has(level, "repository-protection", words, "main")
     assert TOKEN not in str(told)
@@ -286,7 +287,7 @@ def test_the_branch_that_a_sync_writes_is_asked_for(
 
 def test_the_branch_that_no_sync_writes_is_not(patient: Patient, server: GitServer) -> None:
     with json_server({}) as gitlab:
-        page = {"forge": "gitlab", "webUrl": f"{gitlab.url}/acme/flows"}
+        page = {"forge": "gitlab", "webUrl": f"{gitlab.url}/acme/flows", "username": "git"}
         told = ask(patient, server.url("acme/flows"), syncs=TO_KESTRA, **page)
         assert not gitlab.asked
     assert not told.of("repository-protection")

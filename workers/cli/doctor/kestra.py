@@ -46,6 +46,7 @@ def _look(subject: Subject, config: Config, name: str, patience: float) -> list[
     quick = {
         "timeout": min(connection.timeout, patience),
         "bulk_timeout": min(connection.bulk_timeout, patience),
+        "connect_timeout": min(connection.connect_timeout, patience),
     }
     side = KestraSide(connection.model_copy(update=quick))
     try:

@@ -35,7 +35,12 @@ def _look(
     from tasks.repo.side import RepoSide
 
     connection = config.repository(name)
-    quick = connection.model_copy(update={"timeout": min(connection.timeout, patience)})
+    quick = connection.model_copy(
+        update={
+            "timeout": min(connection.timeout, patience),
+            "connect_timeout": min(connection.connect_timeout, patience),
+        }
+    )
     side = RepoSide(quick, chosen.data, tuple(sorted(chosen.git_protocols)))
     seen, syncs = side.check(), syncs_of(config, "repository", name)
     default = f"default branch {seen.default_branch}" if seen.default_branch else "empty"
