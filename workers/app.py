@@ -9,6 +9,7 @@ from celery import Celery, bootsteps
 from celery.signals import after_setup_logger, after_setup_task_logger
 
 from tasks.errors import ConfigError
+from workers import report
 from workers.alive import AliveFile
 from workers.delivery import QUEUE, DeliveryHeartbeat, delivery_settings
 from workers.logs import install
@@ -56,6 +57,7 @@ def _application(chosen: Settings) -> Celery:
     made.conf.update(delivery_settings(chosen), broker_url=url, result_backend=url)
     stop_promptly(made)
     made.steps["worker"].add(Stores)
+    report.offer()
     made.steps["consumer"].update({AliveFile, DeliveryHeartbeat, JanitorTimer})
     return made
 

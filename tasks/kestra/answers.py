@@ -33,6 +33,10 @@ class TooSlow(Unreachable):
     """The answer did not come in time; what was asked may still happen."""
 
 
+class Forbidden(LoginRefused):
+    """403: the login is known, and may not do this."""
+
+
 class Throttled(Busy):
     """429: the request was turned away before anything was done."""
 
@@ -135,7 +139,9 @@ def _wrong_tenant(status: int, said: str) -> bool:
 
 
 def _refusals(status: int, said: str) -> Callable[[str], TenantSyncError]:
-    if status in {401, 403}:
+    if status == 403:
+        return Forbidden
+    if status == 401:
         return LoginRefused
     if status == 404 or _wrong_tenant(status, said):
         return NotFound

@@ -56,6 +56,8 @@ class Client:
         self._connections = Connections(connection)
         self._login: str | None = None
         self._secrets: tuple[str, ...] = ()
+        #: The `Date` header of the last answer: the clock of the server, or of a proxy before it.
+        self.date: str | None = None
 
     def __repr__(self) -> str:
         return f"Client({self.connection.url}, tenant {self.connection.tenant})"
@@ -115,6 +117,7 @@ class Client:
             # A proxy reads plain http requests and answers some of them itself.
             found = turned_away(proxy, self.connection.url, "407")
             raise type(found)(f"{self._asked(call)}: {found.message}")
+        self.date = headers.get("date")
         if status >= 400:
             raise self._refused(call, status, headers, body)
         if headers.get("content-type", "").startswith("text/html"):

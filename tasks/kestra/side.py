@@ -11,11 +11,12 @@ from tasks.kestra.dashboards import read_dashboards
 from tasks.kestra.files import read_files
 from tasks.kestra.flows import Flows, last_revision, read_flows
 from tasks.kestra.probe import Fingerprint, read_fingerprint
+from tasks.kestra.rights import Sight, sight
 from tasks.kestra.server import Server, prove_login, read_namespaces, read_server
 from tasks.kestra.validation import invalid_texts
 from tasks.kestra.writing import Write, WriteReport, Written, write_all
 
-__all__ = ["Flows", "KestraSide", "Server", "Write", "WriteReport", "Written"]
+__all__ = ["Flows", "KestraSide", "Server", "Sight", "Write", "WriteReport", "Written"]
 
 
 class KestraSide:
@@ -44,6 +45,11 @@ class KestraSide:
         if prove:
             prove_login(self._client)
         return self._server
+
+    def sight(self, namespaces: Sequence[str]) -> Sight:
+        """What this login may read of the tenant, and the files of these namespaces; asked by
+        reads alone."""
+        return sight(self._client, self._dialect(), namespaces)
 
     def assume(self, server: Server) -> None:
         """Takes over what another process of the same run was told by the server."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from sandbox.sample import sample_seed
 from sandbox.server import SandboxServer
 from tests.integration.cli.home import Home
 from tests.ports import free_port
-from tests.stack import FIFTH, Stack, wait_for
+from tests.stack import FIFTH, wait_for
 
 CONFIG = """\
 kestra:
@@ -189,77 +188,6 @@ def test_a_worker_ends_softly(alone: Alone) -> None:
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(40) == 0
     wait_for("all have ended", lambda: not _alive(children), 10)
-
-
-def test_the_doctor_finds_nothing_wrong_where_all_is_there(stack: Stack) -> None:
-    stack.configure({"backup": {"sourceOfTruth": "KESTRA", "branch": "main"}})
-    done = stack.run("doctor", "-o", "json")
-    found = json.loads(done.stdout)
-    assert done.returncode == 0, found
-    texts = {(one["subject"], one["level"]): one["text"] for one in found}
-    assert "Kestra 1.3.25 OSS, login accepted" in _text(found, "kestra main", "login")
-    assert _text(found, "kestra main", "kinds: FLOW, FILE, DASHBOARD")
-    assert _text(found, "kestra main", "nothing but files")
-    assert _text(found, "repository main", "may be pushed to")
-    assert _text(found, "repository main", "branch main will be created as the first one")
-    assert texts[("workers", "ok")].startswith("w1@")
-    assert texts[("clock", "ok")]
-    assert "noeviction" in texts[("redis memory", "ok")]
-    assert not [one for one in found if one["level"] in {"warning", "broken"}]
-
-
-def _text(found: list[dict[str, str]], subject: str, part: str) -> str:
-    return next(one["text"] for one in found if one["subject"] == subject and part in one["text"])
-
-
-def test_the_doctor_names_what_is_broken_and_what_to_do(stack: Stack) -> None:
-    stack.configure({"deploy": {"sourceOfTruth": "GIT", "branch": "lost"}})
-    text = stack.config.read_text().replace("admin@example.org", "nobody@example.org")
-    stack.config.write_text(text)
-    stack.git.refuse(stack.repository.stem, "read only today")
-    stack.redis.config_set("maxmemory-policy", "allkeys-lru")
-    stack.redis.config_set("maxmemory", "500mb")
-    try:
-        done = stack.run("doctor")
-    finally:
-        stack.redis.config_set("maxmemory-policy", "noeviction")
-        stack.redis.config_set("maxmemory", "0")
-    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert done.returncode == 1
-    assert any(line.startswith("broken kestra main") for line in lines)
-    assert any(line.startswith("broken redis memory `allkeys-lru` drops") for line in lines)
-    assert any("sync deploy: branch lost is not there; push it" in line for line in lines)
-    assert lines[-1].startswith("3 broken")
-    assert "Traceback" not in done.stderr
-
-
-def test_the_doctor_works_with_a_broken_configuration(home: Home) -> None:
-    home.config.write_text("kestra: [\n")
-    said = home.run("doctor")
-    assert said.code == 1
-    assert "broken" in said.out
-    assert "tenantsync.yaml:" in said.out
-    assert "git version" in said.out
-
-
-def test_the_doctor_says_that_redis_is_away_and_looks_at_the_rest(home: Home) -> None:
-    said = home.run("doctor", "-o", "json", TENANTSYNC_REDIS_URL="redis://:hunter2@127.0.0.1:9/0")
-    found = {one["subject"]: one for one in json.loads(said.out)}
-    assert said.code == 1
-    assert found["redis"]["level"] == "broken"
-    assert found["contents"]["level"] == "ok"
-    assert "hunter2" not in said.out + said.err
-
-
-def test_a_redis_that_keeps_nothing_is_remarked_on(stack: Stack) -> None:
-    stack.redis.config_set("appendonly", "no")
-    try:
-        done = stack.run("doctor", "-o", "json")
-    finally:
-        stack.redis.config_set("appendonly", "yes")
-    found = {one["subject"]: one for one in json.loads(done.stdout)}
-    assert found["redis on disk"]["level"] == "warning"
-    assert done.returncode == 0
 
 
 def test_the_module_is_the_command() -> None:
