@@ -9,7 +9,8 @@ import pytest
 
 from tests import bucket
 from tests.bucket import ObjectStore, object_store
-from tests.postgresql import NoServer, PostgreSQL, postgresql
+from tests.postgresql import NoServer, PostgreSQL
+from tests.postgresql import postgresql as running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,10 +36,16 @@ def postgresql_server() -> Iterator[PostgreSQL]:
     """A PostgreSQL server; each test makes a database of its own in it."""
     try:
         # No sync to the disk: nothing here has to survive a loss of power.
-        with postgresql("-F") as server:
+        with running("-F") as server:
             yield server
     except NoServer as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def postgresql(postgresql_server: PostgreSQL) -> str:
+    """The URL of a database without tables on that server."""
+    return postgresql_server.create()
 
 
 @pytest.fixture(scope="session")

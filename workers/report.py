@@ -15,8 +15,8 @@ from celery.worker.control import inspect_command
 from tasks.errors import TenantSyncError
 from tasks.record import Record
 from tasks.store.contents import Contents
-from tasks.store.database import SCHEMA_VERSION
 from tasks.store.looking import look
+from tasks.store.upgrade import SCHEMA_VERSION
 from workers.settings import Settings, settings
 
 #: The name of the command.

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import create_engine, text
 
-from tasks.store.database import SCHEMA_VERSION, Database
+from tasks.store.database import Database
 from tasks.store.looking import look
+from tasks.store.upgrade import SCHEMA_VERSION
 from tests.integration.doctor.patient import Patient
-from tests.integration.store.conftest import postgresql as postgresql
 
 
 def made(url: str, version: int = SCHEMA_VERSION) -> str:

@@ -4,14 +4,15 @@ than the command does."""
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks.store.contents import OWNER
 from tests.integration.doctor.patient import Told, told
-from tests.integration.store.conftest import postgresql as postgresql
 from tests.stack import Stack, stop
 from workers.report import report
 from workers.settings import load
@@ -82,6 +83,9 @@ def test_a_worker_that_cannot_read_the_contents_is_named(
     stack: Stack, other: Any, tmp_path: Path
 ) -> None:
     elsewhere = {"TENANTSYNC_CONTENTS_URL": str(tmp_path / "elsewhere")}
+    # A copy of the folder: a worker that is shown a foreign one does not start.
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(stack.folder / "data" / "contents" / OWNER, tmp_path / "elsewhere")
     other(**{**same(stack), **elsewhere})
     # What a look from the other host has left there proves nothing to the next one from here.
     for environment, worker in ((elsewhere, "w1"), ({}, "w2")):
@@ -94,11 +98,11 @@ def test_a_worker_that_cannot_read_the_contents_is_named(
 
 
 def test_a_worker_with_its_own_sqlite_is_named(stack: Stack, other: Any) -> None:
-    other(**{**same(stack), "TENANTSYNC_DATABASE_URL": ""})
+    other()
     found = ask(stack)
     one = found.has("broken", "worker-database", "another one", "SQLite serves the one data dir")
     assert one.subject.startswith("worker w2@")
-    assert len(found.bad) == 1
+    assert {one.check for one in found.bad} == {"worker-database", "worker-contents"}
 
 
 def test_a_worker_with_another_configuration_is_named(
@@ -124,9 +128,21 @@ def test_a_worker_with_other_times_is_named(stack: Stack, other: Any) -> None:
 def test_workers_on_one_database_server(
     stack: Stack, other: Any, postgresql: str, tmp_path: Path
 ) -> None:
-    shared = {**same(stack), "TENANTSYNC_DATABASE_URL": postgresql}
+    shared = {
+        "TENANTSYNC_DATABASE_URL": postgresql,
+        "TENANTSYNC_CONTENTS_URL": str(tmp_path / "contents"),
+    }
     other(**shared)
-    found = ask(stack, TENANTSYNC_DATABASE_URL=postgresql)
-    (one,) = found.bad  # w1 still has the SQLite of its data directory
-    assert (one.check, one.subject[:10]) == ("worker-database", "worker w1@")
-    assert "PostgreSQL server" in one.text
+    found = ask(stack, **shared)
+    # w1 still has the SQLite and the contents of its data directory.
+    assert {one.check for one in found.bad} == {"worker-database", "worker-contents"}
+    assert {one.subject[:10] for one in found.bad} == {"worker w1@"}
+    found.has("broken", "worker-database", "PostgreSQL server")
+
+
+def test_contents_of_other_records_are_named(stack: Stack, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / OWNER).write_text("0" * 32)
+    found = ask(stack, TENANTSYNC_CONTENTS_URL=str(foreign))
+    found.has("broken", "contents", "belongs to other records", "TENANTSYNC_CONTENTS_URL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from workers.cli.doctor.finding import Check, Finding, Subject
 from workers.cli.doctor.machine import disk
 
 if TYPE_CHECKING:
+    from tasks.store.contents import Contents
     from workers.settings import Settings
 
 RECORDS, CONTENTS = Subject("database"), Subject("contents")
@@ -19,8 +21,9 @@ RECORDS, CONTENTS = Subject("database"), Subject("contents")
 def database(chosen: Settings) -> list[Finding]:
     """The records: reachable, of a version that this program knows, and writable. Tables of
     another version are left as they are; those of a new installation are made."""
-    from tasks.store.database import SCHEMA_VERSION, Database
+    from tasks.store.database import Database
     from tasks.store.looking import look, try_to_write
+    from tasks.store.upgrade import SCHEMA_VERSION
 
     found = look(chosen.database)
     if found.version is not None and found.version != SCHEMA_VERSION:
@@ -57,12 +60,13 @@ def contents(chosen: Settings) -> list[Finding]:
     try:
         store = Contents(chosen.contents)
         came_back = store.get(store.put(written))
-    except (Unreachable, ValueError, ImportError) as error:
-        # fsspec says so where it does not know a scheme or lacks its package.
+    except Unreachable as error:
         text = f"{error}; name a folder or bucket that can be written in TENANTSYNC_CONTENTS_URL"
         return [CONTENTS.broken(Check.CONTENTS, text)]
     if came_back != written:
         return [CONTENTS.broken(Check.CONTENTS, "what was written does not come back")]
+    if (wrong := _foreign(chosen, store)) is not None:
+        return [CONTENTS.broken(Check.CONTENTS, wrong)]
     findings = [CONTENTS.ok(Check.CONTENTS, "can be written and read back")]
     local = Path(chosen.contents.removeprefix("file://"))
     if chosen.contents_url is not None and local.is_dir():
@@ -71,6 +75,24 @@ def contents(chosen: Settings) -> list[Finding]:
         text = "in the data directory: workers on other hosts need TENANTSYNC_CONTENTS_URL"
         findings.append(CONTENTS.note(Check.CONTENTS, text))
     return findings
+
+
+def _foreign(chosen: Settings, store: Contents) -> str | None:
+    """Why these contents are not those of the records; None where they are, where both are new,
+    and where the records cannot be read, which another look tells."""
+    from tasks.errors import TenantSyncError
+    from tasks.store.belonging import mismatch
+    from tasks.store.database import Database
+    from tasks.store.looking import look
+    from tasks.store.upgrade import SCHEMA_VERSION
+
+    try:
+        if look(chosen.database).version != SCHEMA_VERSION:
+            return None
+        with closing(Database(chosen.database)) as records:
+            return mismatch(records, store)
+    except TenantSyncError:
+        return None
 
 
 def something() -> bytes:
