@@ -26,7 +26,7 @@ def test_a_bench_that_is_terminated_leaves_nothing_running(tmp_path: Path) -> No
         stderr=subprocess.DEVNULL,
     )
     try:
-        _until(lambda: any(tmp_path.glob("bench-*/0/worker.log")))
+        _until(lambda: any(tmp_path.glob("bench-*/worker.log")))
         assert _running(tmp_path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM
