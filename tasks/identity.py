@@ -24,7 +24,7 @@ _LINE = re.compile(
 )
 #: Below them an indented line would go on with the value, and a line at column 0 could name one
 #: of the two again where it does not begin with an ordinary key, a list entry or a comment.
-_DOUBT = re.compile(rb"^(?:(?:id|namespace)[ \t]*:|[^\sA-Za-z_#-]|---)", re.MULTILINE)
+_DOUBT = re.compile(rb"\n(?:(?:id|namespace)[ \t]*:|[^\sA-Za-z_#-]|---)")
 _GOES_ON = re.compile(rb"[\r\n]*[ \t]")
 #: Line ends that YAML knows besides LF and CRLF.
 _ODD_BREAK = re.compile(rb"\r(?!\n)|\xc2\x85|\xe2\x80[\xa8\xa9]")
@@ -148,7 +148,10 @@ def _ordinary_lines(text: bytes) -> Collection[re.Match[bytes]] | None:
             found[line[1]], at = line, line.end()
         else:
             return None
-    if _GOES_ON.match(text, at) or _DOUBT.search(text, at) or _ODD_BREAK.search(text):
+    # Each pattern begins with a byte that is searched for quickly: all texts of a tenant come here.
+    if _GOES_ON.match(text, at) or _DOUBT.search(text, at - 1):
+        return None
+    if (b"\r" in text or not text.isascii()) and _ODD_BREAK.search(text):
         return None
     return found.values()
 

@@ -58,14 +58,21 @@ class Job(Protocol):
         """Answers everybody who asked for a run that is at rest; the end of another answers."""
 
 
-def job(name: str) -> Callable[[Callable[..., Any]], Any]:
+def job(name: str, *, answers: bool = True) -> Callable[[Callable[..., Any]], Any]:
     """Registers a job under its explicit name; its body gets the job itself first.
 
-    What a job of one part said is kept nowhere: its result is a row of the records, and a run
+    With `answers` false what the body returns is not stored under the id of the message, only what
+    it raises. A job of one part stores nothing there: its result is a row of the records, and a run
     has thousands of them. Events tell Flower of all jobs alike.
     """
-    kept = name not in PARTED
-    return shared_task(bind=True, name=name, ignore_result=not kept, track_started=kept)
+    parted = name in PARTED
+    return shared_task(
+        bind=True,
+        name=name,
+        ignore_result=parted or not answers,
+        store_errors_even_if_ignored=not parted,
+        track_started=not parted,
+    )
 
 
 def message(name: str, run: Run, *args: str) -> Signature[Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.exceptions import Ignore
-
 from tasks.errors import TaskError
 from tasks.jobs import job
 from workers.base import Job
@@ -13,16 +11,16 @@ from workers.janitor import Janitor
 from workers.producer import MODELS, Producer, parse
 
 
-@job("tenantsync.tenant_sync")
-def tenant_sync(self: Job, task: dict[str, Any]) -> None:
+@job("tenantsync.tenant_sync", answers=False)
+def tenant_sync(self: Job, task: dict[str, Any]) -> str:
     """Asks for a TenantSync; the outcome is stored under this message's id at first rest."""
-    _ask(self, "tenant_sync", task)
+    return _ask(self, "tenant_sync", task)
 
 
-@job("tenantsync.namespace_sync")
-def namespace_sync(self: Job, task: dict[str, Any]) -> None:
+@job("tenantsync.namespace_sync", answers=False)
+def namespace_sync(self: Job, task: dict[str, Any]) -> str:
     """Asks for a NamespaceSync; the outcome is stored under this message's id at first rest."""
-    _ask(self, "namespace_sync", task)
+    return _ask(self, "namespace_sync", task)
 
 
 @job("tenantsync.cancel")
@@ -42,13 +40,13 @@ def janitor(self: Job) -> str:
     return Janitor(self.runtime).round()
 
 
-def _ask(self: Job, name: str, value: dict[str, Any]) -> None:
+def _ask(self: Job, name: str, value: dict[str, Any]) -> str:
+    """What the message has become; its answer is the outcome, when the run comes to rest."""
     task = parse(name, _whole(self, name, value))
     by = task.triggered_by
     who = f"execution {by.execution_id}" if by else f"message {self.request.id}"
     run = Producer(self.runtime).ask(task, who=who, message=self.request.id)
-    self.send_event("task-asked", retry=True, retry_policy=None, result=f"run {run.id}")
-    raise Ignore  # the outcome comes when the run comes to rest
+    return f"run {run.id}"
 
 
 def _whole(self: Job, name: str, value: dict[str, Any]) -> dict[str, Any]:

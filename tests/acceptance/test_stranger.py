@@ -195,8 +195,8 @@ def test_flower_shows_readable_jobs_and_what_a_parked_one_waits_for(
         return tasks if finish.get("state") == "SUCCESS" else None
 
     tasks = wait_for("all jobs are shown", done)
-    assert tasks[first.id]["state"] == "ASKED"
-    assert tasks[first.id]["result"] == f"run {ahead}"
+    assert tasks[first.id]["state"] == "SUCCESS"
+    assert tasks[first.id]["result"] == f"'run {ahead}'"
     assert "sourceOfTruth" in tasks[first.id]["args"]
     for run in (ahead, behind):
         jobs = {one["name"]: one for key, one in tasks.items() if key.startswith(f"{run}.")}
