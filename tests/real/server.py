@@ -109,6 +109,10 @@ class RealServer:
         ]
         return revision
 
+    def delete_flow(self, namespace: str, name: str) -> None:
+        """Deletes one flow."""
+        self._call("DELETE", f"/flows/{namespace}/{name}")
+
     def put_dashboard(self, text: str) -> None:
         """Updates one dashboard, or creates it."""
         name = yaml.safe_load(text)["id"]
