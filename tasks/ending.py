@@ -20,6 +20,8 @@ from tasks.writes import changes_of, plan_of, results, store, target_of, write_r
 
 #: Runs that follow each other because something was stale, at most.
 FOLLOWERS = 3
+#: States that say at which commit both sides were seen equal, as far as they are.
+_SEEN_EQUAL = {State.APPLIED, State.PARTIAL, State.UNCHANGED}
 #: Problems of a run that its plan and its write jobs do not know.
 _KEPT = {Code.LATE_WRITE, Code.FAILED}
 
@@ -54,12 +56,14 @@ def follow(tools: Toolbox, run: Run, end: finishing.End) -> Run | None:
 
 
 def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
-    """The parts that a run which may delete has settled, and the commit both sides are at."""
-    target = target_of(run)
-    if commit_id is not None and run.state in {State.APPLIED, State.PARTIAL, State.UNCHANGED}:
+    """The parts that a run which may delete has settled, and the commit both sides are at; neither
+    by a run that has read nothing."""
+    target, seen = target_of(run), run.facts.get("seen") or {}
+    read = not seen.get("unread")
+    if read and commit_id is not None and run.state in _SEEN_EQUAL:
         tools.bases.synced(scope(target), target, commit_id)
     deletes = run.task.when_missing_in_source is WhenMissing.DELETE
-    if deletes and run.state in {State.APPLIED, State.UNCHANGED}:
+    if read and deletes and run.state in {State.APPLIED, State.UNCHANGED}:
         rows = tools.parts.of(run.id)
         tools.bases.settle(scope(target), [row.part for row in rows])
     if run.state is State.UNCHANGED:
@@ -104,6 +108,7 @@ def fail(tools: Toolbox, run_id: str, epoch: int, why: str) -> Run | None:
         problems = [one.to_dict() for one in (*run.problems, problem)]
         return tools.runs.move(run, State.FAILED, problems=problems)
     tools.runs.add_problem(run.id, problem)
+    tools.known.take_all(target_of(run), run.id)
     for row in tools.parts.writes(run.id):
         if row.result is None:
             _lost_write(tools, run, row, why)

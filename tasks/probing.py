@@ -13,11 +13,12 @@ from tasks.kestra.probe import Fingerprint
 from tasks.kestra.side import KestraSide
 from tasks.partplan import PartPlan
 from tasks.pinning import Pinned, target_of
+from tasks.plan import Plan
 from tasks.problems import Code, Problem
 from tasks.repo.side import RepoSide
 from tasks.requests import Task, TenantSync
 from tasks.run import Run
-from tasks.store.known import Known, KnownSides
+from tasks.store.known import Known, KnownSides, known_key
 from tasks.toolbox import Toolbox
 
 #: Seconds up to which probes are fast, and the share of the reading itself up to which they are
@@ -46,40 +47,38 @@ class Seen:
     #: What was read before and is proven to be so still; None: everything is read.
     known: Known | None = None
 
-    def is_worth(self, reading: float) -> bool:
-        """Whether the probes spare time to a tenant that takes `reading` seconds to read."""
-        return self.seconds <= max(FAST, WORTH * reading)
-
     def to_facts(self) -> dict[str, object]:
         """What the record of the run keeps of it."""
         return {
             "fingerprint": self.fingerprint.to_dict(),
             "tree": self.tree,
             "readAt": self.read_at.isoformat(),
+            "unread": self.known is not None,
         }
 
 
-def last_known(tools: Toolbox, run: Run) -> Known | None:
-    """Takes what was last found equal out of the records, before anything else of a run that may
-    write: only one that finds both sides equal puts it back. None where everything has to be read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A run that asks the probes; `known` is what it may end with, None where it has to read
+    everything and only leaves what it finds to the next one."""
 
-    A person who asks is told what is so now, and a sync of one namespace reads little anyway.
-    """
-    kestra, repo, task = (
-        tools.kestra(run.task.kestra),
-        tools.repository(run.task.repository),
-        run.task,
-    )
+    known: Known | None
+
+
+def question(tools: Toolbox, run: Run) -> Question | None:
+    """Takes what was last found equal out of the records, before anything is read. None for runs
+    that ask no probes: those of one namespace, which read little, and dry runs, which show what is
+    so now. A person who asks is told what is so now as well."""
+    task, kestra = run.task, tools.kestra(run.task.kestra)
+    if not kestra.connection.change_probes or not isinstance(task, TenantSync) or task.dry_run:
+        return None
     uuid = tools.bases.server(kestra.connection.url)
-    if uuid is None or task.dry_run:
+    if uuid is None or time.monotonic() < kestra.slow_until:
         return None
-    known = tools.known.take(target_of(task, uuid, kestra, repo))
-    if known is None or not isinstance(task, TenantSync):
-        return None
-    if any(asker.is_person for asker in tools.runs.askers(run.id)):
-        return None
-    same = (known.kinds, known.named) == (frozenset(task.kinds), frozenset(task.namespaces))
-    return known if same else None
+    target = target_of(task, uuid, kestra, tools.repository(task.repository))
+    known = tools.known.take(target, known_key(target, task.kinds, task.namespaces), run.id)
+    by_person = any(asker.is_person for asker in tools.runs.askers(run.id))
+    return Question(known=None if by_person else known)
 
 
 def probe(kestra: KestraSide) -> Probed:
@@ -95,9 +94,10 @@ def look_at(
     pinned: Pinned,
     kestra: KestraSide,
     repo: RepoSide,
-    known: Known | None,
+    question: Question,
 ) -> Seen | None:
     """What the probes say beside what was last found equal; None where there are no probes."""
+    known = question.known
     if probed.fingerprint is None:
         return None
     tree = repo.tree_of(pinned.commit, task.git_directory) if pinned.commit else None
@@ -110,6 +110,15 @@ def look_at(
     young = timedelta(0) <= age < timedelta(seconds=kestra.connection.full_read_every)
     same = (known.tree, known.fingerprint) == (tree, probed.fingerprint.to_dict())
     return replace(fresh, read_at=known.read_at, known=known) if young and same else fresh
+
+
+def is_worth(seen: Seen, kestra: KestraSide, reading: float) -> bool:
+    """Whether the probes spare time to a tenant that takes `reading` seconds to read. Where they do
+    not, this process does not ask them again before the next full read is due."""
+    worth = seen.seconds <= max(FAST, WORTH * reading)
+    if not worth:
+        kestra.slow_until = time.monotonic() + kestra.connection.full_read_every
+    return worth
 
 
 def not_read(known: Known, every: float) -> tuple[Problem, ...]:
@@ -127,25 +136,23 @@ def not_read(known: Known, every: float) -> tuple[Problem, ...]:
     return (Problem(code=Code.NOT_READ, where="files", message=message),)
 
 
-def remember(
-    store: KnownSides, run: Run, parts: Sequence[PartPlan], problems: Sequence[Problem]
-) -> None:
-    """Notes what a run has found equal, for the next one; not where it has something to tell, which
-    the next one has to tell as well."""
-    seen = run.facts.get("seen")
-    if any(problem.code is not Code.NOT_READ for problem in problems):
+def remember(store: KnownSides, run: Run, plan: Plan, parts: Sequence[PartPlan]) -> None:
+    """Gives back what a run has found equal, for the next one.
+
+    UNCHANGED alone is not enough: policy leaves alone what one side lacks, and what differs. A run
+    that has something to tell gives nothing back either: the next one has to tell it too.
+    """
+    seen, task = run.facts.get("seen"), run.task
+    if seen is None or run.target is None or not isinstance(task, TenantSync) or plan.changes:
         return
-    if seen is None or run.target is None or not isinstance(run.task, TenantSync):
+    told = any(problem.code is not Code.NOT_READ for problem in plan.problems)
+    if told or any(part.source_count != part.target_count for part in parts):
         return
-    counts = tuple((part.namespace, part.kind, part.source_count) for part in parts)
-    store.put(
-        Known(
-            target=run.target,
-            kinds=frozenset(run.task.kinds),
-            named=frozenset(run.task.namespaces),
-            fingerprint=seen["fingerprint"],
-            tree=seen["tree"],
-            read_at=datetime.fromisoformat(seen["readAt"]),
-            parts=counts,
-        )
+    known = Known(
+        target=run.target,
+        fingerprint=seen["fingerprint"],
+        tree=seen["tree"],
+        read_at=datetime.fromisoformat(seen["readAt"]),
+        parts=tuple((part.namespace, part.kind, part.source_count) for part in parts),
     )
+    store.give_back(known_key(run.target, task.kinds, task.namespaces), run.id, known)

@@ -37,7 +37,7 @@ from tasks.partplan import PartPlan, unread
 from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
-from tasks.probing import last_known, remember
+from tasks.probing import question, remember
 from tasks.problems import Code, Problem
 from tasks.requests import Task
 from tasks.run import Run
@@ -75,8 +75,8 @@ def split(tools: Toolbox, run: Run) -> Split:
     rows = tools.parts.of(run.id)
     if not rows:
         kestra, repo = _sides(tools, run.task)
-        known = last_known(tools, run)
-        surveyed = survey.survey(run.task, run.id, kestra, repo, tools.bases, tools.contents, known)
+        asks = question(tools, run)
+        surveyed = survey.survey(run.task, run.id, kestra, repo, tools.bases, tools.contents, asks)
         if surveyed.pinned.problems:
             return Split(ended=_refused(tools, run, surveyed.pinned.problems))
         tools.bases.met(kestra.connection.url, surveyed.pinned.server.uuid)
@@ -216,7 +216,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
     moved = _moved(tools.runs.move(run, state, **columns))
     if moved.state is State.UNCHANGED and not run.task.dry_run:
         settle(tools, moved, moved.base_commit)
-        remember(tools.known, moved, parts, plan.problems)
+        remember(tools.known, moved, plan, parts)
     return Decided(run=moved, superseded=supersede_older(tools, moved))
 
 
@@ -233,7 +233,7 @@ def begin(tools: Toolbox, run: Run) -> Run:
     if wrong is not None and not run.facts.get("published"):
         return _refused(tools, run, [wrong])
     if run.target is not None:
-        tools.known.take(run.target)  # it is not so any more once something is written
+        tools.known.take_all(run.target, run.id)  # what was equal is not so any more
     if run.task.dry_run:
         note_seen(tools, run)  # before anything is written: what is written is noted on top
     protected = protected_namespaces(run)
@@ -337,6 +337,7 @@ def _check_late(tools: Toolbox, run: Run, namespace: str, guard: Guard) -> None:
 def finish(tools: Toolbox, run: Run) -> Run:
     """The outcome of a run that has written, its base, and a follower for what was stale."""
     end = end_of(tools, run)
+    tools.known.take_all(target_of(run), run.id)  # whoever has read meanwhile saw half of it
     follower = follow(tools, run, end) if end.counts.stale else None
     moved = tools.runs.move(
         run,

@@ -16,7 +16,7 @@ from tasks.kestra.side import Flows, KestraSide
 from tasks.layout import SyncLayout, kestra_name
 from tasks.partplan import unchanged
 from tasks.pinning import Pinned, pin
-from tasks.probing import Seen, look_at, not_read, probe
+from tasks.probing import Question, Seen, is_worth, look_at, not_read, probe
 from tasks.problems import Code, Problem
 from tasks.record import Record
 from tasks.repo.side import RepoSide
@@ -72,43 +72,45 @@ def survey(
     repo: RepoSide,
     bases: Bases,
     contents: Contents,
-    known: Known | None = None,
+    question: Question | None = None,
 ) -> Survey:
     """Pins both sides, reads them side by side, proves what it can, stages the rest by part.
 
     Files are read namespace by namespace on as many threads as there are connections; what is
-    proven equal is dropped at once, so that memory does not grow with the tenant. Where the
-    connection has `changeProbes`, they are asked first, and nothing is read when they say that
-    both sides are as what is `known`.
+    proven equal is dropped at once, so that memory does not grow with the tenant. With a question
+    the probes are asked first, and nothing is read when they say that both sides are as known.
     """
     server = kestra.identity(prove=False)  # what is read next proves the login
     with ThreadPoolExecutor(kestra.connection.connections) as pool:
-        probed = pool.submit(probe, kestra) if kestra.connection.change_probes else None
-        asked = _Asked(task, kestra, pool) if probed is None else None
+        probed = pool.submit(probe, kestra) if question is not None else None
+        asked = _Asked(task, kestra, pool) if question is None else None
         pinned = pin(task, run_id, server, kestra, repo, bases)
         if pinned.problems:
             return Survey(pinned=pinned)
         seen = None
-        if probed is not None:
-            seen = look_at(probed.result(), task, pinned, kestra, repo, known)
-            if seen is not None and seen.known is not None:
-                return _unread(pinned, seen, seen.known, kestra.connection.full_read_every)
+        if question is not None and probed is not None:
+            seen = look_at(probed.result(), task, pinned, kestra, repo, question)
+        if seen is not None and seen.known is not None:
+            return _unread(pinned, seen, seen.known, kestra.connection.full_read_every)
         began = time.monotonic()
-        asked = asked or _Asked(task, kestra, pool)
-        layout = SyncLayout(task.git_directory)
-        entries = repo.listing(pinned.commit, task.git_directory) if pinned.commit else ()
-        files = placed(layout, entries)
-        rows = bases.parts(scope(pinned.target))
-        found = asked.found()
-        staging = _Staging(layout, contents, files, rows)
+        staging = _staging(task, pinned, repo, bases, contents)
+        found = (asked or _Asked(task, kestra, pool)).found()
         surveyed = {
             part: _start(pool, kestra, staging, found, part)
-            for part in sorted(_scope(task, found, files, rows))
+            for part in sorted(_scope(task, found, staging.files, staging.rows))
         }
         read = {part: done.result() for part, done in surveyed.items()}
-        if seen is not None and not seen.is_worth(time.monotonic() - began):
-            seen = None
-        return _survey(task, pinned, bases, contents, found, read, seen)
+    if seen is not None and not is_worth(seen, kestra, time.monotonic() - began):
+        seen = None
+    return _survey(task, pinned, bases, contents, found, read, seen)
+
+
+def _staging(
+    task: Task, pinned: Pinned, repo: RepoSide, bases: Bases, contents: Contents
+) -> _Staging:
+    layout = SyncLayout(task.git_directory)
+    entries = repo.listing(pinned.commit, task.git_directory) if pinned.commit else ()
+    return _Staging(layout, contents, placed(layout, entries), bases.parts(scope(pinned.target)))
 
 
 def _unread(pinned: Pinned, seen: Seen, known: Known, every: float) -> Survey:

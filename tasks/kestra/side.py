@@ -30,6 +30,8 @@ class KestraSide:
         self.connection = connection
         self._client = Client(connection)
         self._server: Server | None = None
+        #: Until when (monotonic) the probes of changes are too slow to be asked.
+        self.slow_until = 0.0
 
     def __repr__(self) -> str:
         return f"KestraSide({self._client!r})"

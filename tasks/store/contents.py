@@ -16,6 +16,8 @@ REMEMBERED = 4
 OWNER = "records-id"
 #: A blob, or one that was being written when its process died.
 _BLOB = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{8})?")
+#: The name of a blob, and perhaps of a slice in it.
+_NAME = re.compile(r"[0-9a-f]{64}(?:@[0-9]+\+[0-9]+)?")
 
 
 class ContentMissing(TenantSyncError):
@@ -54,7 +56,9 @@ class Contents:
 
     def get(self, name: str) -> bytes:
         """The bytes of that name, whole or a slice. Raises ContentMissing, or Doubtful when they
-        were damaged."""
+        were damaged, or for what is no name of a content (it would be a path)."""
+        if not _NAME.fullmatch(name):
+            raise Doubtful(f"contents store {self.url}: {name[:12]!r} is no name of a content")
         blob, _, span = name.partition("@")
         if not span:
             return self._whole(blob)

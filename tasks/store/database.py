@@ -28,7 +28,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from tasks.errors import ConfigError, Unreachable
 from tasks.points import reach
@@ -153,9 +160,14 @@ pairs = Table(
 known = Table(
     "known",
     metadata,
-    Column("scope", String(64), primary_key=True),
-    #: `tasks.store.known.Known`.
-    Column("value", JSON, nullable=False),
+    #: A pair of sides and what a task is about (`tasks.store.known.known_key`).
+    Column("key", String(64), primary_key=True),
+    #: The tenant, with whatever repository it is synced.
+    Column("place", String(64), nullable=False, index=True),
+    #: The run that has taken the row last.
+    Column("run", String(32), nullable=False),
+    #: `tasks.store.known.Known`; NULL while a run has it.
+    Column("value", JSON(none_as_null=True)),
 )
 servers = Table(
     "servers",
@@ -270,12 +282,24 @@ def _make(db: Connection, found: int | None) -> None:
         reach("upgraded")
 
 
+def address(url: str) -> URL:
+    """The parts of an address of records. Raises ConfigError, which does not repeat it: it may
+    hold a password."""
+    # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
+    try:
+        return make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "TENANTSYNC_DATABASE_URL is no address of a database: write "
+            "postgresql://USER:PASSWORD@HOST/NAME, with %40 for an @ in the password"
+        ) from None
+
+
 def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
-        named = re.sub(r"^postgresql:", "postgresql+psycopg:", url)
+    place = address(url)
+    if place.get_backend_name() != "sqlite":
         try:
-            engine = create_engine(named, pool_size=2, max_overflow=8, pool_pre_ping=True)
+            engine = create_engine(place, pool_size=2, max_overflow=8, pool_pre_ping=True)
         except (ModuleNotFoundError, NoSuchModuleError):
             raise ConfigError(
                 "records database: the driver of PostgreSQL is not installed: "
@@ -283,7 +307,7 @@ def _engine(url: str) -> Engine:
             ) from None
         event.listen(engine, "begin", _lock_writers)
         return engine
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(place, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _tune_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

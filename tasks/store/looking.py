@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, inspect, select, text, update
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
 from tasks.errors import ConfigError, LoginRefused, NotFound, TenantSyncError, Unreachable
-from tasks.store.database import meta
+from tasks.store.database import address, meta
 
 #: Seconds to connect.
 _CONNECT = 5
@@ -47,7 +47,7 @@ def look(url: str) -> Records:
     Raises ConfigError for a URL or driver that cannot be used, LoginRefused, NotFound for a
     database that is not there, and Unreachable.
     """
-    place = _parsed(url)
+    place = address(url)
     if place.get_backend_name() != "sqlite":
         with _connected(place) as connection:
             return Records(identity=_server(connection, place), version=_version(connection))
@@ -65,20 +65,9 @@ def try_to_write(url: str) -> None:
 
     Raises Unreachable with what the database says.
     """
-    with _connected(_parsed(url)) as connection:
+    with _connected(address(url)) as connection:
         connection.execute(update(meta).values(version=meta.c.version))
         connection.commit()
-
-
-def _parsed(url: str) -> URL:
-    # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
-    try:
-        return make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
-    except ArgumentError:
-        raise ConfigError(
-            "TENANTSYNC_DATABASE_URL is no address of a database: write "
-            "postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-        ) from None
 
 
 @contextmanager

@@ -19,11 +19,13 @@ _CONTENTS_OF_1 = {
 
 def _to_2(db: Connection) -> None:
     """Who claimed the phase of a run; whose records these are, and where their contents lie; what
-    probes knew, which the last programs with version 1 made too; room for slices of contents."""
+    probes know; room for slices of contents."""
+    db.exec_driver_sql("DROP TABLE IF EXISTS known")  # some programs with version 1 made one
     db.exec_driver_sql(
-        "CREATE TABLE IF NOT EXISTS known "
-        "(scope VARCHAR(64) NOT NULL, value JSON NOT NULL, PRIMARY KEY (scope))"
+        "CREATE TABLE known (key VARCHAR(64) NOT NULL, place VARCHAR(64) NOT NULL, "
+        "run VARCHAR(32) NOT NULL, value JSON, PRIMARY KEY (key))"
     )
+    db.exec_driver_sql("CREATE INDEX ix_known_place ON known (place)")
     db.exec_driver_sql("ALTER TABLE runs ADD COLUMN claimant VARCHAR(255)")
     db.exec_driver_sql("ALTER TABLE meta ADD COLUMN identity VARCHAR(32)")
     db.exec_driver_sql("ALTER TABLE meta ADD COLUMN contents TEXT")

@@ -150,6 +150,59 @@ def test_everything_is_read_after_a_run_that_wrote(
     assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
 
 
+def test_a_run_that_was_overtaken_by_a_writer_leaves_nothing_to_the_next(settled: Stack) -> None:
+    settled.hold("surveyed", 1)
+    slow = settled.ask(sourceOfTruth="KESTRA", onStale="FAIL")
+    settled.held("surveyed", 1)
+    before = settled.tree()
+    settled.push({f"{NAMESPACE}/files/a.txt": "b"})
+    _by_a_namespace_sync(settled)
+    settled.push({f"{NAMESPACE}/files/a.txt": "a"})
+    assert settled.tree() == before
+    settled.release("surveyed")
+    settled.outcome(slow)
+    outcome = settled.reconcile()
+    assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
+
+
+def _missing_in_git(stack: Stack) -> dict[str, str]:
+    stack.push({f"{NAMESPACE}/flows/two.yaml": None})
+    return {"whenMissingInSource": "KEEP"}
+
+
+def _edited_on_both_sides(stack: Stack) -> dict[str, str]:
+    stack.push({f"{NAMESPACE}/flows/one.yaml": flow(NAMESPACE, "one", "from git")})
+    stack.kestra.apply({"flows": [_changed("one")]})
+    return {"onConflict": "SKIP"}
+
+
+@pytest.mark.parametrize("differ", [_missing_in_git, _edited_on_both_sides])
+def test_what_policy_leaves_alone_is_not_equal(
+    settled: Stack, differ: Callable[[Stack], dict[str, str]]
+) -> None:
+    policy = differ(settled)
+    for _ in range(2):
+        assert settled.reconcile(**policy)["state"] == "UNCHANGED"
+    outcome, calls = _calls(settled, settled.export)
+    assert calls > HANDFUL
+    assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
+
+
+def test_a_run_that_read_nothing_settles_nothing(settled: Stack) -> None:
+    """A file that no probe sees, in a pair of which nothing was deleted yet: no run without a
+    person may take it for one that was removed in Git."""
+    pair = {"gitDirectory": "second"}
+    for state in ("APPLIED", "UNCHANGED"):
+        outcome = settled.export(whenMissingInSource="KEEP", **pair)
+        assert outcome["state"] == state
+    settled.kestra.apply({"files": [{"namespace": NAMESPACE, "path": "/new.txt", "text": "n"}]})
+    outcome, calls = _calls(settled, lambda: settled.reconcile(**pair))
+    assert (outcome["state"], calls) == ("UNCHANGED", HANDFUL)
+    planned = settled.reconcile(dryRun=True, **pair)
+    (change,) = settled.plan(planned["runId"])["changes"]
+    assert (change["action"], change["cause"]) == ("DELETE", "FIRST_CONTACT")
+
+
 def test_who_has_something_to_tell_reads_and_tells_it_again(settled: Stack) -> None:
     settled.push({f"{NAMESPACE}/files/a#b.txt": "no name for Kestra"})
     for _ in range(2):
