@@ -23,14 +23,14 @@ _MAGIC = b"openssh-key-v1\0"
 
 def key_of(connection: RepositoryConnection) -> Path:
     """The private key, when ssh will take it. Raises ConfigError naming what is wrong with it."""
-    key = _readable(connection.ssh_key, "ssh_key", "the private key that logs in")
+    key = _readable(connection.ssh_key, "sshKey", "the private key that logs in")
     if key.stat().st_mode & 0o077:
         raise ConfigError(
-            f"ssh_key {key}: others may read this private key, so ssh refuses it; "
+            f"sshKey {key}: others may read this private key, so ssh refuses it; "
             f"run `chmod 600 {key}`"
         )
     if connection.ssh_passphrase is None and _is_locked(key):
-        raise ConfigError(f"ssh_key {key} is encrypted with a passphrase; give sshPassphrase")
+        raise ConfigError(f"sshKey {key} is encrypted with a passphrase; give sshPassphrase")
     return key
 
 
@@ -70,7 +70,7 @@ def ssh_command(connection: RepositoryConnection, key: Path, url: Url) -> str:
     """The ssh command: this key, these host keys, no question but for the passphrase, no agent, no
     other file; through the jump host, which is held to the same."""
     known = _readable(
-        connection.known_hosts, "known_hosts", "the host keys to trust (`ssh-keyscan HOST` shows)"
+        connection.known_hosts, "knownHosts", "the host keys to trust (`ssh-keyscan HOST` shows)"
     )
     words = _ssh(connection, key, known)
     if connection.ssh_jump is None:

@@ -165,6 +165,19 @@ def test_a_run_that_was_overtaken_by_a_writer_leaves_nothing_to_the_next(settled
     assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
 
 
+def test_what_was_read_before_a_write_landed_is_not_left_to_the_next(settled: Stack) -> None:
+    settled.push({f"{NAMESPACE}/files/a.txt": "b"})
+    settled.hold("write.before", 1)
+    writer = settled.ask("namespace_sync", sourceOfTruth="GIT", namespace=NAMESPACE)
+    settled.held("write.before", 1)
+    settled.push({f"{NAMESPACE}/files/a.txt": "a"})
+    assert settled.export()["state"] == "UNCHANGED"  # both sides are equal, for a moment
+    settled.release("write.before")
+    assert settled.outcome(writer)["state"] in {"APPLIED", "PARTIAL"}
+    outcome = settled.reconcile()
+    assert (outcome["state"], outcome["counts"]["landed"]) == ("APPLIED", 1)
+
+
 def _missing_in_git(stack: Stack) -> dict[str, str]:
     stack.push({f"{NAMESPACE}/flows/two.yaml": None})
     return {"whenMissingInSource": "KEEP"}
