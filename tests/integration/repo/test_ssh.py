@@ -176,12 +176,12 @@ def test_a_key_that_others_may_read_is_named_before_ssh_is_asked(
 
 
 def test_missing_files_are_named(make_side: MakeSide, ssh: Ssh, bare: Bare, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="known_hosts /none: no such file"):
+    with pytest.raises(ConfigError, match="knownHosts /none: no such file"):
         make_side(known_hosts="/none").tip("main")
-    with pytest.raises(ConfigError, match="ssh_key /none: no such file"):
+    with pytest.raises(ConfigError, match="sshKey /none: no such file"):
         make_side(ssh_key="/none").tip("main")
     bald = RepositoryConnection(url=ssh.url(bare.path), ssh_key=str(ssh.key))
-    with pytest.raises(ConfigError, match="known_hosts is missing"):
+    with pytest.raises(ConfigError, match="knownHosts is missing"):
         RepoSide(bald, tmp_path / "data").tip("main")
 
 
