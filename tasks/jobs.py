@@ -203,7 +203,9 @@ def _upserts(self: Job, run: Run) -> str:
     jobs = _writers(self, run, WritePhase.UPSERT)
     if not jobs:
         return _deletions(self, run)
-    self.publish(run, jobs, body("tenantsync.deletions", run))
+    deletes = writes.open_writes(self.tools, run, WritePhase.DELETE)
+    after = "tenantsync.deletions" if deletes else "tenantsync.finish"
+    self.publish(run, jobs, body(after, run))
     return f"{len(jobs)} namespaces"
 
 

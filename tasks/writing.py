@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tasks.artifacts import Key, Kind, Part, Snapshot
 from tasks.errors import Cancelled, LeaseLost, Passing
@@ -47,9 +48,11 @@ def write_namespace(
     went to another run before all was sent: whoever takes the job over finds what landed.
     """
     parts = sorted({change.part for change in changes})
-    views = kestra_now(kestra, parts)
+    with ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(repo.tip, run.task.branch)
+        views = kestra_now(kestra, parts)
+        tip = shown.result().oid
     problems: tuple[Problem, ...] = ()
-    tip = repo.tip(run.task.branch).oid
     if tip is None:
         return _all(changes, How.STALE, f"branch {run.task.branch} is gone")
     if tip != run.base_commit and run.target is not None:

@@ -12,11 +12,12 @@ from typing import Any
 
 from celery.worker.control import inspect_command
 
-from tasks.errors import TenantSyncError
+from tasks.errors import ConfigError, TenantSyncError
 from tasks.record import Record
 from tasks.store.contents import Contents
 from tasks.store.looking import look
 from tasks.store.upgrade import SCHEMA_VERSION
+from workers.broker import clock_skew, connect
 from workers.settings import Settings, settings
 
 #: The name of the command.
@@ -41,6 +42,8 @@ class Report(Record):
     database_problem: str = ""
     #: Why the contents that were asked for cannot be read; "" where they can.
     contents_problem: str = ""
+    #: Seconds by which its clock is ahead of that of Redis; None where Redis does not answer.
+    clock: float | None = None
 
 
 def offer() -> None:
@@ -60,6 +63,7 @@ def report(chosen: Settings, blob: str, limit: float = LIMIT) -> Report:
     """What this process sees; `blob` is the name of contents that somebody else has put."""
     database, database_problem = _within(limit, lambda: look(chosen.database).identity)
     _, contents_problem = _within(limit, lambda: str(len(Contents(chosen.contents).get(blob))))
+    skew, _ = _within(limit, lambda: f"{_skew(chosen):.3f}")
     return Report(
         program=program(),
         schema_version=SCHEMA_VERSION,
@@ -68,13 +72,21 @@ def report(chosen: Settings, blob: str, limit: float = LIMIT) -> Report:
         database=database,
         database_problem=database_problem,
         contents_problem=contents_problem,
+        clock=float(skew) if skew else None,
     )
 
 
+def _skew(chosen: Settings) -> float:
+    if chosen.redis_url is None:
+        raise ConfigError("the embedded server has the clock of this machine")
+    with connect(chosen.redis_url, patience=0) as client:
+        return clock_skew(client)
+
+
 def _answer(state: Any, blob: str = "", **_: Any) -> dict[str, object]:
-    # The worker gives no sign of life meanwhile: both looks take a third of what it has for that.
+    # The worker gives no sign of life meanwhile: its looks take a third of what it has for that.
     chosen = settings()
-    return report(chosen, blob, min(LIMIT, chosen.visibility / 6)).to_dict()
+    return report(chosen, blob, min(LIMIT, chosen.visibility / 9)).to_dict()
 
 
 def _digest(path: Path) -> str:

@@ -206,7 +206,6 @@ def test_flower_shows_readable_jobs_and_what_a_parked_one_waits_for(
             "tenantsync.gather": f"run {run}",
             "tenantsync.begin": f"run {run}",
             "tenantsync.write": f"run {run} {NS} UPSERT",
-            "tenantsync.deletions": f"run {run}",
             "tenantsync.finish": f"run {run}",
         }
         assert {one["kwargs"] for one in jobs.values()} == {""}

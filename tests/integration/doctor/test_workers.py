@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.store.contents import OWNER
-from tests.integration.doctor.patient import Told, told
+from tests.integration.doctor.patient import Told, between, shifted, told
 from tests.stack import Stack, stop
 from workers.report import report
 from workers.settings import load
@@ -138,6 +138,17 @@ def test_workers_on_one_database_server(
     assert {one.check for one in found.bad} == {"worker-database", "worker-contents"}
     assert {one.subject[:10] for one in found.bad} == {"worker w1@"}
     found.has("broken", "worker-database", "PostgreSQL server")
+
+
+def test_a_worker_whose_clock_has_run_away_is_named(stack: Stack, other: Any) -> None:
+    away = [0]
+    server = int(stack.redis_url.rsplit(":", 1)[1].split("/")[0])
+    with between(server, lambda answer: shifted(away[0])(answer)) as port:
+        other(**same(stack), TENANTSYNC_REDIS_URL=f"redis://127.0.0.1:{port}/0")
+        assert not ask(stack).bad
+        away[0] = 30
+        one = ask(stack).has("broken", "worker-clock", "30.", "NTP")
+    assert one.subject.startswith("worker w2@")
 
 
 def test_contents_of_other_records_are_named(stack: Stack, tmp_path: Path) -> None:

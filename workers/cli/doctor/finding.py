@@ -43,6 +43,7 @@ class Check(StrEnum):
     WORKER_VERSION = "worker-version"
     WORKER_CONFIGURATION = "worker-configuration"
     WORKER_SETTINGS = "worker-settings"
+    WORKER_CLOCK = "worker-clock"
     WORKER_DATABASE = "worker-database"
     WORKER_CONTENTS = "worker-contents"
     DATABASE = "database"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from workers.cli.doctor.broker import SKEW
 from workers.cli.doctor.finding import Check, Finding, Subject
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _of_worker(worker: Subject, ours: Report, answer: object, contents: bool) ->
     yield from _configuration(worker, ours, theirs)
     yield from _settings(worker, ours.settings, theirs.settings)
     yield from _database(worker, ours, theirs)
+    yield from _clock(worker, ours, theirs)
     if contents and theirs.contents_problem:
         text = (
             f"it cannot read what this command has put into the contents "
@@ -143,3 +145,15 @@ def _database(worker: Subject, ours: Report, theirs: Report) -> Iterator[Finding
         if "SQLite" in (theirs.database + ours.database):
             remedy += " of a PostgreSQL server; SQLite serves the one data directory it lies in"
         yield worker.broken(Check.WORKER_DATABASE, text + remedy)
+
+
+def _clock(worker: Subject, ours: Report, theirs: Report) -> Iterator[Finding]:
+    """A worker looks at its clock when it starts; this one may have run away since."""
+    skew, safe = abs(theirs.clock or 0.0), ours.settings["visibility"] / 3
+    if skew > min(SKEW, safe):
+        say = worker.broken if skew > safe else worker.warning
+        text = (
+            f"its clock and that of Redis are {skew:.1f} s apart, at most {safe:g} s are safe (a "
+            "third of TENANTSYNC_VISIBILITY): set both by a time server (NTP)"
+        )
+        yield say(Check.WORKER_CLOCK, text)
