@@ -57,7 +57,7 @@ def test_a_good_server_is_not_complained_of_and_only_read(
     told.has("ok", "kestra-version", "Kestra 1.3.25 OSS")
     told.has("ok", "kestra-kinds", "FLOW, FILE, DASHBOARD", "it also has KV")
     told.has("ok", "kestra-rights", "login accepted")
-    told.has("ok", "kestra-namespaces", "shows 3; its own is system")
+    told.has("ok", "kestra-namespaces", "shows 3 namespaces; system is the system's")
     told.has("note", "kestra-namespaces", "nothing but files")
     assert not told.of("kestra-clock")
     assert {one["method"] for one in server.log()} == {"GET"}
@@ -243,7 +243,7 @@ def test_rights_to_write_are_listed_for_the_enterprise_edition(patient: Patient)
 def test_a_system_namespace_that_nothing_protects(patient: Patient, server: SandboxServer) -> None:
     server.switch(system_namespace="internal")
     told = ask(patient, server.url, syncs=TO_KESTRA)
-    told.has("ok", "kestra-namespaces", "its own is internal")
+    told.has("ok", "kestra-namespaces", "internal is the system's")
     bare = {"deploy": {**TO_KESTRA["deploy"], "protectedNamespaces": []}}
     told = ask(patient, server.url, syncs=bare)
     told.has("note", "kestra-namespaces", "internal is not protected either")

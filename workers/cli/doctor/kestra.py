@@ -177,7 +177,7 @@ def _namespaces(
     subject: Subject, server: Server, shown: Collection[str], syncs: Mapping[str, Task]
 ) -> Iterator[Finding]:
     own = server.system_namespace
-    text = f"shows {len(shown)}; its own is {own}, in which nothing is ever deleted"
+    text = f"shows {len(shown)} namespaces; {own} is the system's, where nothing is ever deleted"
     yield subject.ok(Check.KESTRA_NAMESPACES, text)
     if shown and own not in shown:
         text = f"its own namespace, {own}, is not shown: it is not there, or the login may not see"
