@@ -106,7 +106,7 @@ def test_a_host_key_that_is_not_known(patient: Patient, ssh: Ssh, tmp_path: Path
     told = ask(patient, place, sshKey=key, knownHosts=str(other))
     told.has("broken", "repository", "is not known", "ssh-keyscan")
     told = ask(patient, place, sshKey=key)
-    told.has("broken", "repository", "known_hosts is missing")
+    told.has("broken", "repository", "knownHosts is missing")
 
 
 def test_branches_that_are_not_there(patient: Patient, server: GitServer) -> None:
