@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check mutants bench docs clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: $(STAMP) ## Lint, formatting, types, and who may import whom
 	$(BIN)/mypy || failed=1; \
 	$(BIN)/lint-imports --no-logo || failed=1; \
 	exit $$failed
+
+mutants: $(STAMP) ## Take lines away on which promises rest; tests must notice each
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: $(STAMP) ## Measure against the bare calls, side by side
 	@$(BIN)/python -m bench $(ARGS)

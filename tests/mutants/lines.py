@@ -1,0 +1,475 @@
+"""The single lines on which the promises rest, and the tests that turn red without them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One line taken away or turned off, and where that has to be noticed."""
+
+    #: What the line is for, in a few words.
+    what: str
+    file: str
+    #: The line as it is, without its indentation; it is in the file once.
+    line: str
+    #: What stands there instead; None = nothing.
+    becomes: str | None
+    #: Tests below `tests/`, of which at least one has to fail.
+    tests: tuple[str, ...]
+
+
+_GUARDS = "acceptance/test_guards.py"
+_REVIEWS = "acceptance/test_reviews.py"
+_READ_BACK = "integration/kestra/test_reading_back.py"
+_ATTACKS = "integration/repo/test_attacks.py"
+
+MUTANTS = (
+    # -- what is looked at again before a write -------------------------------------------------
+    Mutant(
+        "source check",
+        "tasks/look.py",
+        "as_planned = source_now == change.after and target_now == change.before",
+        "as_planned = target_now == change.before",
+        ("acceptance/test_crossing.py",),
+    ),
+    Mutant(
+        "target check",
+        "tasks/look.py",
+        "as_planned = source_now == change.after and target_now == change.before",
+        "as_planned = source_now == change.after",
+        ("acceptance/test_crossing.py",),
+    ),
+    Mutant(
+        "place check in Git",
+        "tasks/look.py",
+        "return Verdict.WRITE if as_planned and _in_place(change, target, taken) "
+        "else Verdict.STALE",
+        "return Verdict.WRITE if as_planned else Verdict.STALE",
+        ("acceptance/test_moved_meanwhile.py",),
+    ),
+    Mutant(
+        "identities resolved again",
+        "tasks/steps.py",
+        'if wrong is not None and not run.facts.get("published"):',
+        "if False:",
+        ("acceptance/test_moved_meanwhile.py",),
+    ),
+    Mutant(
+        "trailer search",
+        "tasks/committing.py",
+        "found = found_commit(run, repo, tip, changes, contents)",
+        "found = None",
+        (
+            "faults/test_killed_workers.py::test_a_commit_that_was_reverted_meanwhile_is_not_made_again",
+        ),
+    ),
+    Mutant(
+        "whole trailers only",
+        "tasks/repo/history.py",
+        "if run_id in {value.strip() for value in values}:",
+        "if True:",
+        ("integration/repo/test_history.py",),
+    ),
+    # -- leases, lanes and claims ---------------------------------------------------------------
+    Mutant(
+        "lease check",
+        "workers/lease.py",
+        "if self._lost or time.monotonic() + seconds >= self._deadline:",
+        "if False:",
+        ("integration/redis/test_lease.py",),
+    ),
+    Mutant(
+        "lease asked before a write to Kestra",
+        "tasks/kestra/writing.py",
+        "self._guard(seconds)",
+        None,
+        ("integration/kestra/test_writing.py",),
+    ),
+    Mutant(
+        "lease asked before a push",
+        "tasks/committing.py",
+        "guard(min(repo.connection.timeout, guard.longest))",
+        None,
+        (f"{_REVIEWS}::test_cancelling_before_the_push_makes_no_commit",),
+    ),
+    Mutant(
+        "late write named",
+        "tasks/steps.py",
+        "if guard.held():",
+        "if True:",
+        ("faults/test_redis.py::test_a_write_after_the_lease_is_named_and_no_other_is_started",),
+    ),
+    Mutant(
+        "order of a lane",
+        "workers/lanes.lua",
+        "if first ~= run then return {first, '', -1} end",
+        None,
+        ("integration/redis/test_lanes.py",),
+    ),
+    Mutant(
+        "token of a lease",
+        "workers/lanes.lua",
+        "if holder(lane) ~= token then return false end",
+        None,
+        ("integration/redis/test_lanes.py",),
+    ),
+    Mutant(
+        "lanes of all or none",
+        "workers/lanes.lua",
+        "if not found then return grant(run, job, token, ms, keep, lanes) end",
+        "if true then return grant(run, job, token, ms, keep, lanes) end",
+        ("integration/redis/test_lanes.py",),
+    ),
+    Mutant(
+        "claim",
+        "tasks/store/runs.py",
+        "if run.epoch == epoch and run.phase in BEFORE[phase]:",
+        "if True:",
+        ("integration/store/test_one_writer.py", "integration/store/test_records.py"),
+    ),
+    Mutant(
+        "state and epoch of a move",
+        "tasks/store/runs.py",
+        "here = and_(runs.c.id == run.id, runs.c.state == run.state, runs.c.epoch == run.epoch)",
+        "here = and_(runs.c.id == run.id)",
+        ("integration/store", "acceptance/test_moved_meanwhile.py"),
+    ),
+    Mutant(
+        "a message asks once",
+        "tasks/store/runs.py",
+        "if seen is not None:",
+        "if False:",
+        ("acceptance/test_runs_join.py::test_a_message_that_comes_twice_asks_once",),
+    ),
+    Mutant(
+        "a run waits for its busy twin",
+        "workers/base.py",
+        "return None  # the equal run publishes this one when it comes to rest",
+        "pass",
+        (
+            "acceptance/test_runs_join.py"
+            "::test_thirty_equal_asks_are_one_run_and_one_follower_and_all_are_answered",
+        ),
+    ),
+    Mutant(
+        "version of the base",
+        "tasks/store/bases.py",
+        "if _read(db, pair, part).version == read_at.version:",
+        "if True:",
+        ("integration/store/test_records.py",),
+    ),
+    Mutant(
+        "a survey is recorded once",
+        "tasks/steps.py",
+        "if not recorded:",
+        "if False:",
+        ("acceptance/test_moved_meanwhile.py",),
+    ),
+    # -- deletions ------------------------------------------------------------------------------
+    Mutant(
+        "guard: deletion budget",
+        "tasks/guards.py",
+        "*_over_budget(task.deletion_budget, gone, parts),",
+        None,
+        ("unit/test_guards.py",),
+    ),
+    Mutant(
+        "guard: emptied namespace",
+        "tasks/guards.py",
+        "*_emptied(task.deletion_budget, changes, parts),",
+        None,
+        ("unit/test_guards.py",),
+    ),
+    Mutant(
+        "guard: first contact",
+        "tasks/guards.py",
+        "found += _first_contact(deleted)",
+        "pass",
+        ("unit/test_guards.py",),
+    ),
+    Mutant(
+        "guards make a run wait",
+        "tasks/deciding.py",
+        "return State.WAITING if run.task.reviewed or plan.guards else State.WRITING",
+        "return State.WAITING if run.task.reviewed else State.WRITING",
+        (f"{_GUARDS}::test_more_deletions_than_the_budget_wait_for_the_figure",),
+    ),
+    Mutant(
+        "empty source",
+        "tasks/guards.py",
+        "return found + _empty_source(task, parts)",
+        "return found",
+        (f"{_GUARDS}::test_an_emptied_repository_is_refused",),
+    ),
+    Mutant(
+        "an unread part holds back deletions",
+        "tasks/guards.py",
+        "change.model_copy(update=held) if change.action is Action.DELETE else change",
+        "change",
+        (f"{_GUARDS}::test_a_part_that_cannot_be_read_holds_back_every_deletion",),
+    ),
+    Mutant(
+        "protected namespace",
+        "tasks/policy.py",
+        "if is_protected(part.namespace, protected):",
+        "if False:",
+        ("unit/test_policy.py",),
+    ),
+    Mutant(
+        "protected by now",
+        "tasks/holding.py",
+        "if change.action is Action.DELETE and is_protected(change.namespace, protected)",
+        "if False",
+        ("acceptance/test_held_back.py",),
+    ),
+    Mutant(
+        "a deletion of a move waits for its other half",
+        "tasks/holding.py",
+        "if change.moved_to is not None and change.moved_to not in landed",
+        "if False",
+        ("acceptance/test_held_back.py",),
+    ),
+    Mutant(
+        "a half move makes no commit",
+        "tasks/committing.py",
+        "todo = [one for one in todo if one not in held_back]",
+        None,
+        ("acceptance/test_held_back.py",),
+    ),
+    Mutant(
+        "onStale FAIL in Git",
+        "tasks/committing.py",
+        "if run.task.on_stale is OnStale.FAIL and Verdict.STALE in verdicts.values():",
+        "if False:",
+        ("acceptance/test_held_back.py",),
+    ),
+    Mutant(
+        "onStale FAIL in a namespace of Kestra",
+        "tasks/writing.py",
+        "if stale and run.task.on_stale is OnStale.FAIL:",
+        "if False:",
+        ("acceptance/test_held_back.py",),
+    ),
+    Mutant(
+        "onStale FAIL holds back deletions",
+        "tasks/holding.py",
+        'if run.task.on_stale == "FAIL" and any(one.how is How.STALE for one in done):',
+        "if False:",
+        ("acceptance/test_held_back.py",),
+    ),
+    Mutant(
+        "two files of one id",
+        "tasks/snapshots.py",
+        "refused.append(_duplicate(part, name, [path for path, _, _ in same]))",
+        "pass",
+        ("unit/test_snapshots.py",),
+    ),
+    Mutant(
+        "rewritten history",
+        "tasks/pinning.py",
+        "return (Problem(code=Code.HISTORY_REWRITTEN, where=target.branch, message=message, "
+        "fatal=True),)",
+        "return ()",
+        (f"{_GUARDS}::test_a_rewritten_branch_is_refused",),
+    ),
+    Mutant(
+        "missing branch of a source",
+        "tasks/pinning.py",
+        "if Side.GIT in {task.source(kind) for kind in task.kinds}:",
+        "if False:",
+        (f"{_GUARDS}::test_a_typo_in_the_branch_is_refused_with_the_nearest_name",),
+    ),
+    Mutant(
+        "a run that may not delete settles nothing",
+        "tasks/ending.py",
+        "if read and deletes and run.state in {State.APPLIED, State.UNCHANGED}:",
+        "if read and run.state in {State.APPLIED, State.UNCHANGED}:",
+        ("acceptance/test_decision_table.py",),
+    ),
+    # -- the plan that was seen -----------------------------------------------------------------
+    Mutant(
+        "approved digest",
+        "workers/producer.py",
+        "if digest != run.plan_digest:",
+        "if False:",
+        (f"{_REVIEWS}::test_another_plan_takes_the_place_of_the_waiting_one",),
+    ),
+    Mutant(
+        "repeated figure",
+        "workers/producer.py",
+        "if wrong or (plan.guards and deletions is None):",
+        "if False:",
+        (f"{_GUARDS}::test_more_deletions_than_the_budget_wait_for_the_figure",),
+    ),
+    Mutant(
+        "whoever asked does not approve",
+        "workers/producer.py",
+        "if rule.not_asker and person in {one.who for one in self._tools.runs.askers(run.id)}:",
+        "if False:",
+        (f"{_REVIEWS}::test_only_who_is_named_and_did_not_ask_may_approve",),
+    ),
+    Mutant(
+        "cancelled before the next write",
+        "tasks/guard.py",
+        "if self.is_cancelled():",
+        "if False:",
+        (f"{_REVIEWS}::test_cancelling_stops_a_job_before_its_next_write",),
+    ),
+    # -- what the other side says ---------------------------------------------------------------
+    Mutant(
+        "read-back",
+        "tasks/kestra/writing.py",
+        "return self._found is not None and one.key in self._sent and one.holds(self._found)",
+        "return one.key in self._sent",
+        (_READ_BACK,),
+    ),
+    Mutant(
+        "what was saved meanwhile is left alone",
+        "tasks/kestra/writing.py",
+        "alone = (self._alone(one) for one in left if one.key in self._sent and one.stands(found))",
+        "alone = (self._alone(one) for one in left if one.key in self._sent)",
+        (_READ_BACK,),
+    ),
+    Mutant(
+        "a total that changes",
+        "tasks/kestra/paging.py",
+        "if expected is not None and total != expected:",
+        "if False:",
+        ("integration/kestra/test_reading.py",),
+    ),
+    Mutant(
+        "a row that comes twice",
+        "tasks/kestra/paging.py",
+        "if len(rows) != total or len(names) != len(rows):",
+        "if False:",
+        ("integration/kestra/test_reading.py",),
+    ),
+    Mutant(
+        "a short export",
+        "tasks/kestra/flows.py",
+        "return any(_entry_name(key) not in unknown for key in missing)",
+        "return False",
+        ("integration/kestra/test_reading.py",),
+    ),
+    Mutant(
+        "damage of an archive",
+        "tasks/kestra/archives.py",
+        "if len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:",
+        "if False:",
+        ("unit/test_archives.py",),
+    ),
+    Mutant(
+        "damage of a content",
+        "tasks/store/contents.py",
+        "if content_digest(content) != name:",
+        "if False:",
+        ("integration/store/test_contents.py",),
+    ),
+    Mutant(
+        "compare-and-swap of a push",
+        "tasks/repo/push.py",
+        '"--recurse-submodules=no", f"--force-with-lease={ref}:{expected}",',
+        '"--recurse-submodules=no", "--force",',
+        ("integration/repo/test_push.py",),
+    ),
+    Mutant(
+        "race of a push",
+        "tasks/repo/push.py",
+        "if said.race or tip != wish.expected:",
+        "if False:",
+        ("integration/repo/test_push.py",),
+    ),
+    Mutant(
+        "the remote is read after a push",
+        "tasks/repo/push.py",
+        "landed = tip is not None and (tip == wish.new or holds(tip, wish.new))",
+        "landed = said.error is None",
+        ("integration/repo/test_push.py",),
+    ),
+    # -- hostile input and secrets --------------------------------------------------------------
+    Mutant(
+        "redirects of Kestra",
+        "tasks/kestra/client.py",
+        'if call.method != "GET" or (there.scheme, there.netloc) != self._origin:',
+        "if False:",
+        ("integration/kestra/test_asking.py",),
+    ),
+    Mutant(
+        "redirects of Git",
+        "tasks/repo/command.py",
+        '("http.followRedirects", "false"),',
+        None,
+        (_ATTACKS,),
+    ),
+    Mutant(
+        "protocols of git",
+        "tasks/repo/command.py",
+        '"GIT_ALLOW_PROTOCOL": ":".join(self.allowed),',
+        None,
+        (_ATTACKS,),
+    ),
+    Mutant(
+        "settings of the system",
+        "tasks/repo/command.py",
+        '"GIT_CONFIG_GLOBAL": os.devnull,',
+        None,
+        (_ATTACKS,),
+    ),
+    Mutant(
+        "file systems that take other names for .git",
+        "tasks/layout.py",
+        'if _NTFS_GIT.fullmatch(_IGNORED.sub("", name)):',
+        "if False:",
+        ("unit/test_layout.py",),
+    ),
+    Mutant(
+        "paths of a commit",
+        "tasks/repo/commit.py",
+        "_check(file)",
+        None,
+        ("integration/repo/test_commit.py",),
+    ),
+    Mutant(
+        "links and submodules",
+        "tasks/snapshots.py",
+        "if mode not in _FILE_MODES:",
+        "if False:",
+        ("unit/test_snapshots.py",),
+    ),
+    Mutant(
+        "segments of an address in Kestra",
+        "tasks/kestra/client.py",
+        'if any(segment in {"", ".", ".."} for segment in call.path):',
+        "if False:",
+        ("integration/kestra/test_asking.py",),
+    ),
+    Mutant(
+        "a login in an address",
+        "tasks/repo/url.py",
+        'if parts.scheme != "ssh" and "@" in parts.netloc:',
+        "if False:",
+        ("integration/repo/test_url.py",),
+    ),
+    Mutant(
+        "secrets in what git says",
+        "tasks/repo/credentials.py",
+        'text = text.replace(secret, "***")',
+        "pass",
+        ("integration/repo/test_secrets.py",),
+    ),
+    Mutant(
+        "characters that are not seen",
+        "tasks/visible.py",
+        'return "".join(_escaped(one) if _is_hidden(one) else one for one in text)',
+        "return text",
+        ("integration/cli/test_runs.py::test_hostile_names_steer_no_terminal",),
+    ),
+    Mutant(
+        "JSON alone",
+        "workers/delivery.py",
+        '"accept_content": ["json"],',
+        '"accept_content": ["json", "pickle"],',
+        ("acceptance/test_stranger.py::test_anything_but_json_is_thrown_away_unread",),
+    ),
+)
