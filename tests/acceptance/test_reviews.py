@@ -79,6 +79,17 @@ def test_approval_writes_the_plan_that_was_seen_and_nothing_else(stack: Stack) -
     assert f"Tenantsync-Plan: {outcome['planDigest'][:12]}" in commit.replace("sha256:", "")
 
 
+def test_another_digest_than_that_of_the_plan_approves_nothing(stack: Stack) -> None:
+    _seeded(stack)
+    outcome = _waits(stack)
+    other = {**outcome, "planDigest": "0" * len(outcome["planDigest"])}
+    said = _approve(stack, other, code=1)
+    assert f"its plan is {outcome['planDigest'][:12]}, not 000000000000" in said
+    assert stack.records.get(outcome["runId"]).state == "WAITING"
+    assert not stack.records.reviews(outcome["runId"])
+    assert not _has_branch(stack)
+
+
 def test_a_rejected_plan_writes_nothing_and_cannot_be_approved(stack: Stack) -> None:
     _seeded(stack)
     outcome = _waits(stack)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tasks.points import Fault, hits
+from tasks.points import Fault, arm, hits
 from tasks.run import Run
 from tests.stack import Stack, stop, wait_for
 from tests.texts import flow
@@ -95,10 +95,12 @@ def test_a_message_that_comes_twice_asks_once(stack: Stack) -> None:
     stack.kestra.seed(flows=[flow(NS, "one")])
     task = {"sourceOfTruth": "KESTRA", "branch": "main"}
     told, message = [], str(uuid4())
-    for _ in range(2):
+    arm(stack.points, "asked", Fault.NOTE, times=2)
+    for times in (1, 2):
         asked = stack.celery().send_task(
             "tenantsync.tenant_sync", [task], queue="tenantsync", task_id=message
         )
+        stack.held("asked", times)
         told.append(stack.outcome(asked))
     stack.quiet()
     assert told[0]["runId"] == told[1]["runId"]

@@ -293,7 +293,7 @@ MUTANTS = (
         "workers/producer.py",
         "if digest != run.plan_digest:",
         "if False:",
-        (f"{_REVIEWS}::test_another_plan_takes_the_place_of_the_waiting_one",),
+        (f"{_REVIEWS}::test_another_digest_than_that_of_the_plan_approves_nothing",),
     ),
     Mutant(
         "repeated figure",
@@ -347,6 +347,13 @@ MUTANTS = (
     ),
     Mutant(
         "a short export",
+        "tasks/kestra/flows.py",
+        "return count < listing.total",
+        "return False",
+        ("integration/kestra/test_reading.py",),
+    ),
+    Mutant(
+        "a short export where there are drafts",
         "tasks/kestra/flows.py",
         "return any(_entry_name(key) not in unknown for key in missing)",
         "return False",
@@ -410,10 +417,10 @@ MUTANTS = (
         (_ATTACKS,),
     ),
     Mutant(
-        "settings of the system",
+        "variables that git sees",
         "tasks/repo/command.py",
-        '"GIT_CONFIG_GLOBAL": os.devnull,',
-        None,
+        "chosen = {name: os.environ[name] for name in _INHERITED if name in os.environ}",
+        "chosen = dict(os.environ)",
         (_ATTACKS,),
     ),
     Mutant(

@@ -76,10 +76,11 @@ def test_a_server_that_cannot_export_the_tenant_is_read_namespace_by_namespace(
     assert set(side.flows().texts) == {flow_key("a", "a"), flow_key("b", "b.c")}
 
 
+@pytest.mark.parametrize("dialect", list(Dialect))
 def test_an_export_that_stays_short_is_doubtful_and_never_fewer_flows(
-    start: Start, connect: Connect
+    start: Start, connect: Connect, dialect: Dialect
 ) -> None:
-    server = start()
+    server = start(dialect=dialect)
     server.seed(flows=[flow("a").decode()])
     empty = "PK\x05\x06" + "\x00" * 18
     server.arm(Fault(target="/flows/export", status=200, body=empty, times=None))

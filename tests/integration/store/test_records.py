@@ -97,7 +97,7 @@ def test_a_base_that_another_run_has_changed_is_left_as_it_is(database: Database
     bases.seen_equal(pair, PART, BaseRow(), {"a": "1"}, ())
     read = bases.part(pair, PART)
     bases.landed(pair, {PART: {"a": "2", "b": "3"}})
-    bases.seen_equal(pair, PART, read, {"a": "1"}, ())
+    bases.seen_equal(pair, PART, read, {"a": "1", "c": "4"}, ())
     assert bases.part(pair, PART).items == {"a": "2", "b": "3"}
     bases.landed(pair, {PART: {"b": None}})
     bases.settle(pair, [PART])
