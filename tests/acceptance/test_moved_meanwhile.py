@@ -13,9 +13,9 @@ from tasks.errors import Overtaken
 from tasks.kestra.side import Server
 from tasks.pinning import Pinned
 from tasks.plan import Target
-from tasks.points import Fault
+from tasks.points import Fault, hits
 from tasks.requests import TenantSync
-from tasks.run import Phase
+from tasks.run import Phase, Run
 from tasks.survey import Survey
 from tasks.toolbox import Places, Toolbox
 from tests.stack import Stack, wait_for
@@ -74,6 +74,29 @@ def test_a_stale_change_is_not_said_to_have_landed_when_an_unknown_push_is_settl
     outcome = stack.outcome(asked)
     assert b"by a person" in stack.tree()[f"{NS}/flows/one.yaml"]
     assert outcome["counts"]["landed"] == 1, outcome
+
+
+def test_a_run_that_is_stale_again_and_again_is_followed_three_times(stack: Stack) -> None:
+    stack.kestra.seed(flows=[flow(NS, "one")])
+    assert stack.export()["state"] == "APPLIED"
+    stack.kestra.apply({"flows": [_edited("one", "edited")]})
+    stack.hold("claim", 1, gate="gate 1", job="tenantsync.begin")
+    stack.ask(sourceOfTruth="KESTRA")
+    runs = [_overtaken(stack, number) for number in range(1, 5)]
+    assert [run.state for run in runs] == ["STALE"] * 4
+    assert [run.followed_by for run in runs] == [*(run.id for run in runs[1:]), None]
+
+
+def _overtaken(stack: Stack, number: int) -> Run:
+    """The run that is held before it writes, once it rests after another edit; whoever follows it
+    is held as well."""
+    stack.held("claim", number)
+    where = hits(stack.points, "claim")[-1]["where"]
+    assert isinstance(where, dict)
+    stack.kestra.apply({"flows": [_edited("one", f"edited {number}")]})
+    stack.hold("claim", 1, gate=f"gate {number + 1}", job="tenantsync.begin")
+    stack.release(f"gate {number}")
+    return stack.ended(where["run"])
 
 
 def test_a_dry_run_that_finds_nothing_supersedes_nobody(stack: Stack) -> None:

@@ -289,6 +289,13 @@ MUTANTS = (
     ),
     # -- the plan that was seen -----------------------------------------------------------------
     Mutant(
+        "followers end",
+        "tasks/ending.py",
+        "if reviewed or run.depth >= FOLLOWERS or end.state not in {State.PARTIAL, State.STALE}:",
+        "if reviewed or end.state not in {State.PARTIAL, State.STALE}:",
+        ("acceptance/test_moved_meanwhile.py",),
+    ),
+    Mutant(
         "approved digest",
         "workers/producer.py",
         "if digest != run.plan_digest:",
