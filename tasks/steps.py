@@ -346,6 +346,7 @@ def finish(tools: Toolbox, run: Run) -> Run:
         **columns_of(tools, run, end),
     )
     ended = _moved(moved)
+    reach("ended", run=run.id)
     settle(tools, ended, end.commit or (run.base_commit if end.state is State.APPLIED else None))
     return ended
 

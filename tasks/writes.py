@@ -8,6 +8,7 @@ from tasks.artifacts import Part
 from tasks.errors import NotFound
 from tasks.look import Ended, How, Written
 from tasks.plan import Action, Change, Plan, Target
+from tasks.points import reach
 from tasks.requests import NamespaceSync, Side
 from tasks.run import Run
 from tasks.store.bases import scope
@@ -91,6 +92,7 @@ def store(tools: Toolbox, run: Run, row: WriteRow, written: Written) -> str:
     for change in written.landed:
         landed.setdefault(change.part, {})[change.name] = change.after
     tools.bases.landed(scope(target_of(run)), landed)
+    reach("base.recorded", run=run.id, namespace=row.namespace or None, what=row.phase)
     result = tools.contents.put(written.to_json().encode())
     tools.parts.written(run.id, row.namespace, row.phase, result)
     tools.runs.touch(run.id)

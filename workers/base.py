@@ -103,6 +103,12 @@ class Job(Task):  # type: ignore[type-arg]
                 why = f"{type(error).__name__} in {self.name}; see the worker's log"
                 return self._give_up(run_id, epoch, rest, why)
 
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, *_: Any) -> None:
+        """Called by Celery when the result is stored, before the message is acknowledged."""
+        of_run = self.name in PHASES or self.name in LANED or self.name in PARTED
+        run, rest = (args[0], args[2:]) if of_run else (None, ())
+        reach("returned", run=run, job=self.name, **_place(rest))
+
     def _of_run(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         if self.name in LANED:
             return self._in_lanes(run_id, epoch, rest)

@@ -1,0 +1,137 @@
+"""What must be so after a fault: how the run ended is what both sides hold, nothing is left in
+Redis, and the next runs of both directions make the sides equal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from tasks.artifacts import Key, Kind, digest
+from tasks.outcome import State
+from tasks.plan import Change, Plan
+from tasks.run import Run
+from tests.crossed import TRAILER
+from tests.faults.scenes import Tenant
+from tests.sides import Artifact, both
+from tests.stack import Stack
+from tests.waiting import wait_for
+
+#: Side → key → digest of what it holds.
+Held = Mapping[str, Mapping[Key, str]]
+#: Seconds in which what a run no longer needs is gone from Redis.
+LIMIT = 60
+
+
+def held(stack: Stack) -> dict[str, dict[Key, str]]:
+    """What both sides hold."""
+    return {side: _digests(texts) for side, texts in both(stack).items()}
+
+
+def _digests(texts: Mapping[Artifact, str]) -> dict[Key, str]:
+    return {_key(one): _digest(one, text) for one, text in texts.items()}
+
+
+def _key(one: Artifact) -> Key:
+    return Key(one.namespace, Kind(one.kind), one.name)
+
+
+def _digest(one: Artifact, text: str) -> str:
+    return digest(Kind(one.kind), text.encode())
+
+
+def planned(stack: Stack, run: Run) -> tuple[Change, ...]:
+    """The changes that a run would write; none where it has no plan."""
+    if run.plan is None:
+        return ()
+    content = stack.folder / "data" / "contents" / run.plan[:2] / run.plan
+    return Plan.model_validate_json(content.read_bytes()).writes
+
+
+def landed(stack: Stack, run: Run) -> list[Change]:
+    """The changes that landed, as the outcome of a run has it: those of its plan that no problem
+    names. Fails where its state and figures say something else."""
+    changes, told = planned(stack, run), f"{run.id} {run.state} {run.counts} {run.problems}"
+    number = run.counts.landed if run.counts is not None else 0
+    named = Counter(one.where for one in run.problems)
+    found = [one for one in changes if str(one.key) not in named] if number else []
+    assert number == len(found), told
+    match run.state:
+        case State.APPLIED:
+            assert found and len(found) == len(changes), told
+        case State.PARTIAL:
+            assert found and len(found) < len(changes) and named, told
+        case State.FAILED | State.STALE | State.REFUSED:
+            assert not found and named, told
+        case State.UNCHANGED:
+            assert not changes, told
+        case State.PLANNED:
+            assert changes and not found, told
+        case _:
+            raise AssertionError(told)
+    return found
+
+
+def sides_are_as_told(
+    stack: Stack,
+    before: Held,
+    runs: Sequence[Run],
+    meanwhile: Mapping[str, Mapping[Artifact, str | None]],
+) -> None:
+    """Both sides are what they were, with what the runs say has landed and what others wrote."""
+    wanted = {side: dict(keys) for side, keys in before.items()}
+    for run in runs:
+        for change in landed(stack, run):
+            _put(wanted[change.target], change.key, change.after)
+    for side, texts in meanwhile.items():
+        for one, text in texts.items():
+            _put(wanted[side], _key(one), None if text is None else _digest(one, text))
+    now = held(stack)
+    for side in wanted:
+        differing = [
+            f"{key} on {side}: {now[side].get(key)}, told {wanted[side].get(key)}"
+            for key in sorted(now[side].keys() | wanted[side].keys())
+            if now[side].get(key) != wanted[side].get(key)
+        ]
+        states = ", ".join(f"{run.id} {run.state} {run.problems}" for run in runs)
+        assert not differing, f"{states}: {differing}"
+
+
+def _put(side: dict[Key, str], key: Key, value: str | None) -> None:
+    if value is None:
+        side.pop(key, None)
+    else:
+        side[key] = value
+
+
+def repository_is_whole(stack: Stack) -> None:
+    """No damage, and at most one commit of each run, those that were reverted among them."""
+    stack.git_out("fsck", "--strict")
+    trailers = stack.git_out("log", f"--format={TRAILER}", "main").decode().split()
+    twice = [run for run, times in Counter(trailers).items() if times > 1]
+    assert not twice, f"several commits of {twice}"
+
+
+def nothing_is_left(stack: Stack) -> None:
+    """No lane, lease, parked message, job in flight or message of a run that is over."""
+    wait_for(f"Redis is empty: {_left(stack)}", lambda: not _left(stack), LIMIT)
+
+
+def _left(stack: Stack) -> list[str]:
+    redis = stack.redis
+    lists = [key for key in redis.keys("tenantsync*") if redis.type(key) == "list"]
+    messages = [text for key in lists for text in redis.lrange(key, 0, -1)]
+    messages += list(redis.hvals("unacked"))
+    jobs = [text[:200] for text in messages if "tenantsync.janitor" not in text]
+    return [*jobs, *redis.keys("tenantsync:lane*"), *redis.keys("tenantsync:run:*:jobs")]
+
+
+def next_runs_converge(tenant: Tenant, source: str) -> None:
+    """A further run of either direction writes what is new and makes both sides equal."""
+    stack = tenant.stack
+    for side in (source, *({"KESTRA", "GIT"} - {source})):
+        tenant.touch(side)
+        outcome = stack.sync(sourceOfTruth=side)
+        assert outcome["state"] == "APPLIED", f"the next run from {side}: {outcome}"
+        stack.quiet(LIMIT)
+        sides = both(stack)
+        assert sides["KESTRA"] == sides["GIT"], f"after the next run from {side}"
