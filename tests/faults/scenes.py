@@ -53,11 +53,7 @@ class Tenant:
     def begin(self) -> None:
         """An empty tenant and repository, and both sides equal."""
         self.stack.fresh()
-        texts = {
-            one: text
-            for namespace in (NS, BESIDE)
-            for one, text in (_flow(namespace, "edited", "0"), _file(namespace, "a.txt", "0"))
-        }
+        texts = _edits(0, "FLOW", {}) | _edits(0, "FILE", {})
         put(self.stack, "KESTRA", texts)
         for run in (self.stack.export(), self.stack.reconcile()):
             assert run["state"] in {"APPLIED", "UNCHANGED"}, run

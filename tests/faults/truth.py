@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from tasks.artifacts import Key, Kind, digest
 from tasks.outcome import State
 from tasks.plan import Change, Plan
+from tasks.requests import Side
 from tasks.run import Run
 from tests.crossed import TRAILER
 from tests.faults.scenes import Tenant
@@ -43,14 +44,15 @@ def planned(stack: Stack, run: Run) -> tuple[Change, ...]:
     """The changes that a run would write; none where it has no plan."""
     if run.plan is None:
         return ()
-    content = stack.folder / "data" / "contents" / run.plan[:2] / run.plan
-    return Plan.model_validate_json(content.read_bytes()).writes
+    return Plan.model_validate_json(_content(stack, run.plan)).writes
 
 
 def landed(stack: Stack, run: Run) -> list[Change]:
     """The changes that landed, as the outcome of a run has it: those of its plan that no problem
     names. Fails where its state and figures say something else."""
     changes, told = planned(stack, run), f"{run.id} {run.state} {run.counts} {run.problems}"
+    for change in changes:
+        _is_kept(stack, change)
     number = run.counts.landed if run.counts is not None else 0
     named = Counter(one.where for one in run.problems)
     found = [one for one in changes if str(one.key) not in named] if number else []
@@ -69,6 +71,17 @@ def landed(stack: Stack, run: Run) -> list[Change]:
         case _:
             raise AssertionError(told)
     return found
+
+
+def _is_kept(stack: Stack, change: Change) -> None:
+    """What a change overwrites or deletes can be read from the plan, whatever became of it."""
+    if change.before is not None:
+        content = _content(stack, str(change.before_content))
+        assert digest(change.kind, content) == change.before, change
+
+
+def _content(stack: Stack, name: str) -> bytes:
+    return (stack.folder / "data" / "contents" / name[:2] / name).read_bytes()
 
 
 def sides_are_as_told(
@@ -94,6 +107,19 @@ def sides_are_as_told(
         ]
         states = ", ".join(f"{run.id} {run.state} {run.problems}" for run in runs)
         assert not differing, f"{states}: {differing}"
+
+
+def written_once(stack: Stack, before: int, runs: Sequence[Run]) -> None:
+    """Kestra has one new revision of each flow that was written, whoever wrote it; `before` is how
+    many it had."""
+    flows = {
+        change.key
+        for run in runs
+        for change in landed(stack, run)
+        if (change.target, change.kind) == (Side.KESTRA, Kind.FLOW)
+    }
+    written = stack.kestra.counters()["flow_revisions"] - before
+    assert written == len(flows), f"{written} revisions of {sorted(flows)}"
 
 
 def _put(side: dict[Key, str], key: Key, value: str | None) -> None:
