@@ -11,6 +11,7 @@ from tasks.outcome import State
 from tasks.plan import Change, Plan
 from tasks.requests import Side
 from tasks.run import Run
+from tasks.store.contents import Contents
 from tests.crossed import TRAILER
 from tests.faults.scenes import Tenant
 from tests.sides import Artifact, both
@@ -81,7 +82,7 @@ def _is_kept(stack: Stack, change: Change) -> None:
 
 
 def _content(stack: Stack, name: str) -> bytes:
-    return (stack.folder / "data" / "contents" / name[:2] / name).read_bytes()
+    return Contents(str(stack.folder / "data" / "contents")).get(name)
 
 
 def sides_are_as_told(
