@@ -115,7 +115,7 @@ class Job(Task):  # type: ignore[type-arg]
         attempts = self._attempts(run_id)
         run = self._claimed(run_id, epoch)
         if run is None:
-            return "nothing to do"
+            return self._nothing_to_do(run_id)
         if attempts > self.runtime.settings.attempts + 1:
             return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
         reach("claim", run=run_id, job=self.name, **_place(rest))
@@ -123,6 +123,12 @@ class Job(Task):  # type: ignore[type-arg]
         reach("recorded", run=run_id, job=self.name, **_place(rest))
         self.inflight.done(run_id, self.job_id)
         return result
+
+    def _nothing_to_do(self, run_id: str) -> str:
+        # Whoever was late has noted this message after the end of its run.
+        if not self.tools.runs.get(run_id).state.in_motion:
+            self.inflight.forget(run_id)
+        return "nothing to do"
 
     def _claimed(self, run_id: str, epoch: int) -> Run | None:
         """The run, when this message still has something to do in it."""
@@ -164,7 +170,7 @@ class Job(Task):  # type: ignore[type-arg]
     def _in_lanes(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         run = self.tools.runs.get(run_id)
         if run.epoch != epoch or run.state is not State.WRITING:
-            return "nothing to do"
+            return self._nothing_to_do(run_id)
         needed = writes.lanes_of(self.tools, run, self.name, rest)
         if writes.is_written(self.tools, run, self.name, rest):
             return self._leave(run, rest, needed, _NO_LEASE, lambda: "done before")

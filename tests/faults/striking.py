@@ -15,6 +15,7 @@ from tests.faults.matrix import Cell, Sends, Strike
 from tests.restarting import Servers
 from tests.stack import Stack
 from tests.waiting import wait_for
+from workers.broker import AWAY
 
 #: Seconds in which a run gets to a point.
 LIMIT = 100
@@ -153,7 +154,10 @@ class Striking:
     def _idle(self, pid: int) -> bool:
         if self._cell.instant.of_person:
             return not Path(f"/proc/{pid}/fd").exists() or _is_zombie(pid)
-        replies = self._stack.celery().control.inspect(timeout=5, limit=2).active() or {}
+        try:
+            replies = self._stack.celery().control.inspect(timeout=5, limit=2).active() or {}
+        except AWAY:  # a connection from before Redis was started again
+            return False
         return all(one["worker_pid"] != pid for jobs in replies.values() for one in jobs)
 
 

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import IO, Any
 
 import pytest
+from celery import Celery
 
 from tasks.points import Fault, hits
 from tasks.run import Run
@@ -20,6 +22,8 @@ from tests.restarting import Servers
 from tests.sides import both
 from tests.stack import ROOT, Stack, stop, wait_for
 from tests.texts import flow
+from workers.delivery import delivery_settings
+from workers.settings import Settings
 
 #: The asker's Celery drops its connections to a server that went away without closing them.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -125,6 +129,21 @@ def test_a_run_ends_truly_when_redis_is_shut_down_and_started_again(
     stack.release(point)  # the job runs into its absence
     servers.start(stack, folder)
     _ends_truly(stack, asked, source, commits)
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")  # of Celery
+def test_what_is_stored_while_redis_is_away_is_stored_when_it_is_back(
+    stack: Stack, servers: Servers
+) -> None:
+    with Celery(broker=stack.redis_url, backend=stack.redis_url) as app:
+        app.conf.update(delivery_settings(Settings()))
+        app.backend.store_result("before", None, "STARTED")
+        folder = servers.end(stack)
+        with ThreadPoolExecutor(1) as pool:
+            stored = pool.submit(app.backend.store_result, "meanwhile", None, "STARTED")
+            servers.start(stack, folder)
+            stored.result(LIMIT)
+        assert app.AsyncResult("meanwhile").state == "STARTED"
 
 
 def test_jobs_and_schedules_outlive_an_absence_that_no_client_waits_for(
