@@ -133,20 +133,20 @@ INSTANTS: Sequence[Instant] = (
     *_instants(_E, Sends.PUSH, "leased", "committed", "push.before"),
     *_instants(
         _E, Sends.NOTHING,
-        "push.after", "base.recorded", ("recorded", "commit"), "left", ("noted", "finish"),
+        "push.after", "result.staged", ("recorded", "commit"), "left", ("noted", "finish"),
         ("returned", "commit"), ("claim", "finish"), "ended", "finished", "rested", "answered",
         ("recorded", "finish"), ("returned", "finish"),
     ),
     *_instants(
         _R, Sends.WRITE,
         ("noted", "write"), "write.published", ("leased", "UPSERT"), "write.before", "write.after",
-        "read-back", ("base.recorded", "UPSERT"), ("recorded", "UPSERT"), ("left", "UPSERT"),
+        "read-back", ("result.staged", "UPSERT"), ("recorded", "UPSERT"), ("left", "UPSERT"),
         ("returned", "UPSERT"), ("claim", "deletions"), ("recorded", "deletions"),
         ("returned", "deletions"), ("leased", "DELETE"),
     ),
     *_instants(
         _R, Sends.NOTHING,
-        ("base.recorded", "DELETE"), ("recorded", "DELETE"), ("left", "DELETE"),
+        ("result.staged", "DELETE"), ("recorded", "DELETE"), ("left", "DELETE"),
         ("returned", "DELETE"), ("claim", "finish"), "ended", "rested",
     ),
     *_instants(Scene.BOTH, Sends.PUSH, "lined-up", "leased", "push.before"),
@@ -162,7 +162,7 @@ INSTANTS: Sequence[Instant] = (
     *_instants(Scene.APPROVED, Sends.ANY, ("claim", "begin"), "lined-up"),
     *_instants(Scene.BEHIND, Sends.WRITE, "parked", "waking", "woken"),
     *_instants(Scene.REVIVED, Sends.ANY, "revived"),
-    *_instants(Scene.REVERTED, Sends.NOTHING, "base.recorded", ("recorded", "commit")),
+    *_instants(Scene.REVERTED, Sends.NOTHING, "result.staged", ("recorded", "commit")),
 )  # fmt: skip
 
 #: Points that no run reaches, and where each is tested.

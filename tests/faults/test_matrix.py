@@ -182,6 +182,8 @@ def _struck(
     _ended_well(cell, runs)
     truth.sides_are_as_told(stack, before, runs, asked.meanwhile)
     truth.written_once(stack, revisions, runs)
+    if runs[-1].state is State.APPLIED and scene is not Scene.REVERTED:
+        truth.base_is_both_sides(stack, runs[-1])
     _is_answered(stack, cell, asked, runs[-1])
     if cell.strike is Strike.STOP:
         _goes_on_late(tenant, cell, striking)
@@ -255,6 +257,7 @@ def _goes_on_late(tenant: Tenant, cell: Cell, striking: Striking) -> None:
         wait_for("the late write is named", lambda: _is_late(stack.records.get(struck.id)), LIMIT)
     else:
         truth.sides_are_as_told(stack, before, written, {})
+        truth.base_is_both_sides(stack, written[0])
 
 
 def _is_late(run: Run) -> bool:

@@ -11,6 +11,7 @@ from tasks.outcome import State
 from tasks.plan import Change, Plan
 from tasks.requests import Side
 from tasks.run import Run
+from tasks.store.bases import Bases, scope
 from tasks.store.contents import Contents
 from tests.crossed import TRAILER
 from tests.faults.scenes import Tenant
@@ -121,6 +122,21 @@ def written_once(stack: Stack, before: int, runs: Sequence[Run]) -> None:
     }
     written = stack.kestra.counters()["flow_revisions"] - before
     assert written == len(flows), f"{written} revisions of {sorted(flows)}"
+
+
+def base_is_both_sides(stack: Stack, run: Run) -> None:
+    """After a run that has made both sides equal the base is what they hold, at the newest
+    commit."""
+    assert run.target is not None
+    bases, pair, now = Bases(stack.records._database), scope(run.target), held(stack)
+    assert now["KESTRA"] == now["GIT"], run.id
+    noted = {
+        Key(part.namespace, part.kind, name): value
+        for part, row in bases.parts(pair).items()
+        for name, value in row.items.items()
+    }
+    assert noted == now["GIT"], f"the base after {run.id}"
+    assert bases.commit(pair) == stack.commits()[0], f"the commit of the base after {run.id}"
 
 
 def _put(side: dict[Key, str], key: Key, value: str | None) -> None:
