@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check mutants bench docs clean
+.PHONY: help setup demo test faults check mutants bench docs clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: $(STAMP) ## Sync a sample tenant with a Git server, all on this machine
 
 test: $(STAMP) ## Run the tests; no network needed
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: $(STAMP) ## Strike with every fault at every named point (half an hour)
+	@$(BIN)/python -m pytest tests/faults/test_matrix.py --all-faults $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types, and who may import whom
 	@failed=0; \

@@ -1,4 +1,4 @@
-"""How does a run end: what is settled by it, who follows it, and what of it was lost?"""
+"""How does a run end: what it says of the base, who follows it, and what of it was lost?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.partplan import unread
 from tasks.problems import Code, Problem
 from tasks.requests import WhenMissing
 from tasks.run import Run
-from tasks.store.bases import scope
+from tasks.store.bases import Noted
 from tasks.store.parts import PartState, WriteRow
 from tasks.toolbox import Toolbox
 from tasks.writes import changes_of, plan_of, results, store, target_of, write_row
@@ -55,17 +55,22 @@ def follow(tools: Toolbox, run: Run, end: finishing.End) -> Run | None:
     return follower
 
 
-def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
-    """The parts that a run which may delete has settled, and the commit both sides are at; neither
-    by a run that has read nothing."""
-    target, seen = target_of(run), run.facts.get("seen") or {}
-    read = not seen.get("unread")
-    if read and commit_id is not None and run.state in _SEEN_EQUAL:
-        tools.bases.synced(scope(target), target, commit_id)
+def noted(tools: Toolbox, run: Run, state: State, commit_id: str | None) -> Noted:
+    """What the end of a run in `state` says of the base: the parts that a run which may delete has
+    settled, and the commit both sides are at; neither by a run that has read nothing."""
+    if (run.facts.get("seen") or {}).get("unread"):
+        return Noted(target=target_of(run))
     deletes = run.task.when_missing_in_source is WhenMissing.DELETE
-    if read and deletes and run.state in {State.APPLIED, State.UNCHANGED}:
-        rows = tools.parts.of(run.id)
-        tools.bases.settle(scope(target), [row.part for row in rows])
+    settles = deletes and state in {State.APPLIED, State.UNCHANGED}
+    return Noted(
+        target=target_of(run),
+        settled=[row.part for row in tools.parts.of(run.id)] if settles else (),
+        commit=commit_id if state in _SEEN_EQUAL else None,
+    )
+
+
+def let_go(tools: Toolbox, run: Run) -> None:
+    """Drops what a run that is over has kept for itself."""
     if run.state is State.UNCHANGED:
         tools.parts.forget(run.id)  # a reconcile every few minutes would fill the table
     tools.repository(run.task.repository).release(run.id)

@@ -110,6 +110,7 @@ def split(self: Job, run: Run) -> str:
         if surveyed.ended.state.at_rest:
             self.rest(surveyed.ended)
         return surveyed.ended.state
+    reach("survey.recorded", run=run.id)
     own = writes.lane_key(self.tools, run)
     if own is not None:
         self.line_up(run, [own])
@@ -129,6 +130,7 @@ def plan(self: Job, run: Run, namespace: str, kind: str) -> str:
 def gather(self: Job, run: Run) -> str:
     """One plan of all parts; decides whether the run ends, waits or writes."""
     decided = steps.gather(self.tools, run)
+    reach("decided", run=run.id)
     for ended in decided.superseded:
         self.rest(ended)
     if decided.twin is not None:
@@ -148,6 +150,7 @@ def begin(self: Job, run: Run) -> str:
         self.rest(run)
         return run.state
     self.line_up(run, writes.lanes(self.tools, run))
+    reach("lined-up", run=run.id)
     if writes.open_writes(self.tools, run, WritePhase.COMMIT):
         self.publish(run, [message("tenantsync.commit", run)], None)
         published = "commit"

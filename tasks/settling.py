@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tasks.artifacts import Part, Snapshot
 from tasks.committing import found_commit
-from tasks.ending import columns_of, end_of, settle
+from tasks.ending import columns_of, end_of, let_go, noted
 from tasks.finishing import End
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
 from tasks.plan import Change
 from tasks.run import Run
 from tasks.sides import kestra_now
-from tasks.store.bases import scope
 from tasks.store.parts import WritePhase
 from tasks.toolbox import Toolbox
-from tasks.writes import results, target_of
+from tasks.writes import results
 
 #: States in which an UNKNOWN run may end; anything else that it finds is FAILED.
 _ENDS = {State.APPLIED, State.PARTIAL, State.STALE}
@@ -27,14 +27,15 @@ def settle_unknown(tools: Toolbox, run: Run) -> Run | None:
     else settled it."""
     settled = [_settled(tools, run, result) for result in results(tools, run)]
     end = end_of(tools, run, settled)
+    state = _state(end)
     moved = tools.runs.move(
         run,
-        _state(end),
+        state,
+        noted=replace(noted(tools, run, state, end.commit), landed=_landed(settled)),
         **columns_of(tools, run, end),
     )
     if moved is not None:
-        _note_landed(tools, moved, settled)
-        settle(tools, moved, end.commit)
+        let_go(tools, moved)
     return moved
 
 
@@ -85,9 +86,9 @@ def _holds(change: Change, snapshot: Snapshot) -> bool:
     return (entry.digest if entry else None) == change.after
 
 
-def _note_landed(tools: Toolbox, run: Run, settled: list[Written]) -> None:
+def _landed(settled: list[Written]) -> dict[Part, dict[str, str | None]]:
     landed: dict[Part, dict[str, str | None]] = {}
     for result in settled:
         for change in result.landed:
             landed.setdefault(change.part, {})[change.name] = change.after
-    tools.bases.landed(scope(target_of(run)), landed)
+    return landed

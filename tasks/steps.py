@@ -18,7 +18,7 @@ from tasks.artifacts import Part
 from tasks.compare import is_withheld
 from tasks.deciding import assemble_plan, next_state, part_plans, supersede_older, waiting_twin
 from tasks.details import with_details
-from tasks.ending import columns_of, end_of, follow, settle
+from tasks.ending import columns_of, end_of, follow, let_go, noted
 from tasks.errors import (
     Cancelled,
     Doubtful,
@@ -213,9 +213,11 @@ def gather(tools: Toolbox, run: Run) -> Decided:
         ended = tools.runs.move(run, State.SUPERSEDED, followed_by=twin.id, **columns)
         return Decided(run=_moved(ended), twin=tools.runs.get(twin.id))
     state = State.CANCELLED if tools.runs.is_cancelled(run.id) else next_state(run, plan)
-    moved = _moved(tools.runs.move(run, state, **columns))
-    if moved.state is State.UNCHANGED and not run.task.dry_run:
-        settle(tools, moved, moved.base_commit)
+    unchanged = state is State.UNCHANGED and not run.task.dry_run
+    said = noted(tools, run, state, run.base_commit) if unchanged else None
+    moved = _moved(tools.runs.move(run, state, noted=said, **columns))
+    if unchanged:
+        let_go(tools, moved)
         remember(tools.known, moved, plan, parts)
     return Decided(run=moved, superseded=supersede_older(tools, moved))
 
@@ -339,14 +341,17 @@ def finish(tools: Toolbox, run: Run) -> Run:
     end = end_of(tools, run)
     tools.known.take_all(target_of(run), run.id)  # whoever has read meanwhile saw half of it
     follower = follow(tools, run, end) if end.counts.stale else None
+    commit = end.commit or (run.base_commit if end.state is State.APPLIED else None)
     moved = tools.runs.move(
         run,
         end.state,
+        noted=noted(tools, run, end.state, commit),
         followed_by=follower.id if follower else None,
         **columns_of(tools, run, end),
     )
     ended = _moved(moved)
-    settle(tools, ended, end.commit or (run.base_commit if end.state is State.APPLIED else None))
+    reach("ended", run=run.id)
+    let_go(tools, ended)
     return ended
 
 

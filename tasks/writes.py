@@ -8,9 +8,10 @@ from tasks.artifacts import Part
 from tasks.errors import NotFound
 from tasks.look import Ended, How, Written
 from tasks.plan import Action, Change, Plan, Target
+from tasks.points import reach
 from tasks.requests import NamespaceSync, Side
 from tasks.run import Run
-from tasks.store.bases import scope
+from tasks.store.bases import Noted
 from tasks.store.parts import WritePhase, WriteRow
 from tasks.toolbox import Toolbox
 
@@ -86,13 +87,14 @@ def is_written(tools: Toolbox, run: Run, job: str, rest: Sequence[str]) -> bool:
 
 
 def store(tools: Toolbox, run: Run, row: WriteRow, written: Written) -> str:
-    """Stores the result of a write job, and what landed as the new base, inside the lane."""
+    """Stores the result of a write job, and with it what landed as the new base."""
     landed: dict[Part, dict[str, str | None]] = {}
     for change in written.landed:
         landed.setdefault(change.part, {})[change.name] = change.after
-    tools.bases.landed(scope(target_of(run)), landed)
     result = tools.contents.put(written.to_json().encode())
-    tools.parts.written(run.id, row.namespace, row.phase, result)
+    reach("result.staged", run=run.id, namespace=row.namespace or None, what=row.phase)
+    noted = Noted(target=target_of(run), landed=landed)
+    tools.parts.written(run.id, row.namespace, row.phase, result, noted)
     tools.runs.touch(run.id)
     return f"{len(written.landed)} of {len(written.ended)} landed"
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests import bucket
 from tests.bucket import ObjectStore, object_store
+from tests.faults import table
 from tests.postgresql import NoServer, PostgreSQL
 from tests.postgresql import postgresql as running
 
@@ -17,18 +18,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("crossing")
     group.addoption("--all-pairs", action="store_true", help="cross runs at every pair of points")
     group.addoption("--pairs-seed", type=int, help="which pairs are chosen; default: of the day")
+    group = parser.getgroup("faults")
+    group.addoption("--all-faults", action="store_true", help="every fault at every point")
+    group.addoption("--faults-seed", type=int, help="which faults are chosen; default: of the day")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Chosen once, so that all processes of a run collect the same tests.
-    if config.option.pairs_seed is None:
-        config.option.pairs_seed = datetime.datetime.now(datetime.UTC).date().toordinal()
+    today = datetime.datetime.now(datetime.UTC).date().toordinal()
+    for seed in ("pairs_seed", "faults_seed"):
+        if getattr(config.option, seed) is None:
+            setattr(config.option, seed, today)
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    if config.option.all_pairs:
-        return "crossing runs: all pairs of points"
-    return f"crossing runs: pairs chosen by --pairs-seed {config.option.pairs_seed}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    option = config.option
+    pairs, faults = f"pairs chosen by --pairs-seed {option.pairs_seed}", "all faults"
+    if option.all_pairs:
+        pairs = "all pairs of points"
+    if not option.all_faults:
+        faults = f"faults chosen by --faults-seed {option.faults_seed}"
+    return [f"crossing runs: {pairs}", f"named points: {faults}"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [one for found in terminalreporter.stats.values() for one in found]
+    rows = table.lines(one for one in reports if getattr(one, "when", None) == "call")
+    if rows:
+        terminalreporter.section("faults at named points")
+        terminalreporter.write_line("\n".join(rows))
 
 
 @pytest.fixture(scope="session")

@@ -103,13 +103,19 @@ class Job(Task):  # type: ignore[type-arg]
                 why = f"{type(error).__name__} in {self.name}; see the worker's log"
                 return self._give_up(run_id, epoch, rest, why)
 
+    def after_return(self, status: str, retval: Any, task_id: str, args: Any, *_: Any) -> None:
+        """Called by Celery when the result is stored, before the message is acknowledged."""
+        of_run = self.name in PHASES or self.name in LANED or self.name in PARTED
+        run, rest = (args[0], args[2:]) if of_run else (None, ())
+        reach("returned", run=run, job=self.name, **_place(rest))
+
     def _of_run(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         if self.name in LANED:
             return self._in_lanes(run_id, epoch, rest)
         attempts = self._attempts(run_id)
         run = self._claimed(run_id, epoch)
         if run is None:
-            return "nothing to do"
+            return self._nothing_to_do(run_id)
         if attempts > self.runtime.settings.attempts + 1:
             return self._give_up(run_id, epoch, rest, "it was started too often; see the log")
         reach("claim", run=run_id, job=self.name, **_place(rest))
@@ -117,6 +123,12 @@ class Job(Task):  # type: ignore[type-arg]
         reach("recorded", run=run_id, job=self.name, **_place(rest))
         self.inflight.done(run_id, self.job_id)
         return result
+
+    def _nothing_to_do(self, run_id: str) -> str:
+        # Whoever was late has noted this message after the end of its run.
+        if not self.tools.runs.get(run_id).state.in_motion:
+            self.inflight.forget(run_id)
+        return "nothing to do"
 
     def _claimed(self, run_id: str, epoch: int) -> Run | None:
         """The run, when this message still has something to do in it."""
@@ -158,7 +170,7 @@ class Job(Task):  # type: ignore[type-arg]
     def _in_lanes(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         run = self.tools.runs.get(run_id)
         if run.epoch != epoch or run.state is not State.WRITING:
-            return "nothing to do"
+            return self._nothing_to_do(run_id)
         needed = writes.lanes_of(self.tools, run, self.name, rest)
         if writes.is_written(self.tools, run, self.name, rest):
             return self._leave(run, rest, needed, _NO_LEASE, lambda: "done before")

@@ -68,6 +68,11 @@ def delivery_settings(chosen: Settings) -> dict[str, object]:
         "result_backend_transport_options": {
             "retry_policy": {"timeout": 30.0, "max_retries": 30, "interval_max": 1.0}
         },
+        # That policy is for what is set alone. What is read before it would fail the job: a chord
+        # whose job fails ends its run, although nothing but Redis was away.
+        "result_backend_always_retry": True,
+        "result_backend_max_retries": 30,
+        "result_backend_max_sleep_between_retries_ms": 1000,
         "redis_socket_keepalive": True,
         "redis_retry_on_timeout": True,
         "worker_pool": "prefork",

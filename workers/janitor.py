@@ -16,6 +16,7 @@ from tasks import ending, settling, writes
 from tasks.errors import TenantSyncError
 from tasks.jobs import QUEUE, body, message
 from tasks.outcome import State
+from tasks.points import reach
 from tasks.run import Phase, Run
 from tasks.store.parts import PartState
 from tasks.store.runs import now
@@ -106,6 +107,7 @@ class Janitor:
         if revived is None:
             return False
         log.warning("run %s: its messages are lost, publishing %s again", run.id, name)
+        reach("revived", run=run.id)
         self._runtime.inflight.forget(run.id)
         if revived.state is State.WRITING:
             lanes = writes.lanes(self._tools, revived)

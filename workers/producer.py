@@ -89,6 +89,7 @@ class Producer:
         moved = take_up(self._tools, run, who)
         if moved is None:
             return self._tools.runs.get(run.id)
+        reach("taken-up", run=run.id)
         if moved.id == run.id:
             self._replace_waiting(moved)
             self._runtime.resume(moved)
@@ -126,6 +127,7 @@ class Producer:
         )
         if moved is None:
             raise Refused(f"run {run.id}: somebody else decided first")
+        reach("approved", run=run.id)
         self._replace_waiting(moved)
         self._runtime.resume(moved)
         return moved

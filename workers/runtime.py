@@ -46,6 +46,7 @@ class Runtime:
         the janitor never takes a run for lost whose messages are just going out."""
         published = [*jobs, body] if body is not None else list(jobs)
         self.inflight.note(run.id, *(str(one.options["task_id"]) for one in published))
+        reach("noted", run=run.id, job=str(published[0].task))
         if body is None:
             for job in jobs:
                 job.apply_async()
@@ -57,7 +58,9 @@ class Runtime:
     def wake(self, parked: str) -> None:
         """Publishes a parked message again, before new work."""
         job = self.app.signature(json.loads(parked))
+        reach("waking", run=job.args[0])
         job.apply_async(priority=FIRST)
+        reach("woken", run=job.args[0])
 
     def wake_all(self, parked: Sequence[str]) -> None:
         """Publishes several parked messages again."""
@@ -76,7 +79,9 @@ class Runtime:
         """
         self.wake_all(self.lanes.leave(run.id, self.lanes.lanes_of(run.id)))
         self.inflight.forget(run.id)
+        reach("rested", run=run.id)
         self.answer(run)
+        reach("answered", run=run.id)
         waiting = self.tools.runs.queued_twin(run)
         if waiting is not None:
             self.start(waiting)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tasks.connections import RepositoryConnection
 from tasks.errors import MirrorCorrupt, Unsafe
+from tasks.points import reach
 from tasks.repo import credentials, forges, history, hosting, tree
 from tasks.repo.command import Git
 from tasks.repo.commit import FileChange, Signature, build
@@ -113,7 +114,9 @@ class RepoSide:
 
         Raises NotFound naming the branch and those whose names come nearest.
         """
-        return self._pins.fetch(run_id, branch_or_oid)
+        oid = self._pins.fetch(run_id, branch_or_oid)
+        reach("fetched", run=run_id)
+        return oid
 
     def ensure(self, run_id: str, oid: str, branch: str | None) -> None:
         """Make a pinned commit present in the mirror of this host, and keep it for the run.
@@ -122,6 +125,7 @@ class RepoSide:
         has the commit no more.
         """
         self._pins.ensure(run_id, oid, branch)
+        reach("fetched", run=run_id)
 
     def release(self, run_id: str) -> None:
         """Drop what is kept for a run in this mirror."""

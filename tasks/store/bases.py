@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, insert, select, update
@@ -33,6 +34,21 @@ def scope(target: Target, layout: str = SYNC_LAYOUT) -> str:
     and layout (a mapping of namespaces is part of the layout)."""
     value = json.dumps([target.to_dict(), layout], sort_keys=True)
     return hashlib.sha256(value.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What a result of a run says of the base. It is noted in the transaction that records this
+    result: a job that comes late, when another delivery has recorded it and other runs have written
+    since, would note what is so no more."""
+
+    target: Target
+    #: What was read back on the target: name → digest, None = deleted.
+    landed: Mapping[Part, Mapping[str, str | None]] = field(default_factory=dict)
+    #: Parts for which a run that may delete ended APPLIED or UNCHANGED.
+    settled: Collection[Part] = ()
+    #: The commit at which both sides are equal now.
+    commit: str | None = None
 
 
 class Bases:
@@ -73,41 +89,10 @@ class Bases:
                 changed = read_at.model_copy(update={"items": items})
                 _store(db, pair, {part: changed}, {part} if read_at.version else ())
 
-    def landed(self, pair: str, landed: Mapping[Part, Mapping[str, str | None]]) -> None:
-        """Notes changes that were read back on the target: name → digest, None = deleted."""
-        if not landed:
-            return
-        with self._database.write() as db:
-            known = _rows(db, pair, {part.namespace for part in landed})
-            changed = {
-                part: _merged(known.get(part, BaseRow()), items) for part, items in landed.items()
-            }
-            _store(db, pair, changed, known)
-
-    def settle(self, pair: str, parts: Iterable[Part]) -> None:
-        """Notes that a run that may delete ended APPLIED or UNCHANGED for these parts."""
-        with self._database.write() as db:
-            known = _rows(db, pair)
-            rows = {part: known.get(part, BaseRow()) for part in parts}
-            settled = {
-                part: row.model_copy(update={"settled": True})
-                for part, row in rows.items()
-                if not row.settled
-            }
-            _store(db, pair, settled, known)
-
     def commit(self, pair: str) -> str | None:
         """The last commit at which both sides were seen equal."""
         with self._database.read() as db:
             return db.execute(select(pairs.c.commit_id).where(pairs.c.scope == pair)).scalar()
-
-    def synced(self, pair: str, target: Target, commit: str) -> None:
-        """Notes the commit at which both sides are equal now."""
-        with self._database.write() as db:
-            here = pairs.c.scope == pair
-            if not db.execute(update(pairs).where(here).values(commit_id=commit)).rowcount:
-                values = {"scope": pair, "target": target.to_dict(), "commit_id": commit}
-                db.execute(insert(pairs).values(values))
 
     def server(self, url: str) -> str | None:
         """The uuid that the server at this URL had when it was last reached."""
@@ -122,6 +107,35 @@ class Bases:
             here = servers.c.url == url
             if not db.execute(update(servers).where(here).values(uuid=uuid)).rowcount:
                 db.execute(insert(servers).values(url=url, uuid=uuid))
+
+
+def note(db: Connection, noted: Noted) -> None:
+    """Notes it in the transaction of the caller."""
+    pair = scope(noted.target)
+    if noted.landed:
+        known = _rows(db, pair, {part.namespace for part in noted.landed})
+        merged = {
+            part: _merged(known.get(part, BaseRow()), items) for part, items in noted.landed.items()
+        }
+        _store(db, pair, merged, known)
+    if noted.settled:
+        _settle(db, pair, noted.settled)
+    if noted.commit is not None:
+        here = pairs.c.scope == pair
+        if not db.execute(update(pairs).where(here).values(commit_id=noted.commit)).rowcount:
+            values = {"target": noted.target.to_dict(), "commit_id": noted.commit}
+            db.execute(insert(pairs).values(scope=pair, **values))
+
+
+def _settle(db: Connection, pair: str, parts: Collection[Part]) -> None:
+    known = _rows(db, pair)
+    rows = {part: known.get(part, BaseRow()) for part in parts}
+    settled = {
+        part: row.model_copy(update={"settled": True})
+        for part, row in rows.items()
+        if not row.settled
+    }
+    _store(db, pair, settled, known)
 
 
 def _here(pair: str, part: Part) -> object:

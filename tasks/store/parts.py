@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from tasks.artifacts import Kind, Part
 from tasks.record import Record
 from tasks.run import Run
+from tasks.store.bases import Noted, note
 from tasks.store.database import Database, parts, runs, writes
 
 
@@ -151,11 +152,15 @@ class Parts:
             row = db.execute(query.where(writes.c.phase == phase)).first()
         return WriteRow(**row._mapping) if row else None
 
-    def written(self, run_id: str, namespace: str, phase: WritePhase, result: str) -> None:
-        """Stores the result of a write job; the first one stays."""
+    def written(
+        self, run_id: str, namespace: str, phase: WritePhase, result: str, noted: Noted
+    ) -> None:
+        """Stores the result of a write job and what it says of the base; the first one stays."""
         here = (writes.c.run == run_id, writes.c.namespace == namespace, writes.c.phase == phase)
+        first = update(writes).where(*here, writes.c.result.is_(None)).values(result=result)
         with self._database.write() as db:
-            db.execute(update(writes).where(*here, writes.c.result.is_(None)).values(result=result))
+            if db.execute(first).rowcount:
+                note(db, noted)
 
     def contents(self) -> frozenset[str]:
         """Names in the contents store that parts and writes hold."""

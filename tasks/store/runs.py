@@ -19,7 +19,9 @@ from tasks.outcome import MOVES, State
 from tasks.problems import Problem
 from tasks.requests import TASKS, Task, equality
 from tasks.run import BEFORE, CLAIMED_IN, Asker, Phase, Review, Run
+from tasks.store import bases
 from tasks.store.audit import note
+from tasks.store.bases import Noted
 from tasks.store.database import LONGEST, Database, askers, reviews, runs
 
 #: States in which an equal later run has to wait before it is claimed.
@@ -200,11 +202,17 @@ class Runs:
             return _one(db, run_id)
 
     def move(
-        self, run: Run, to: State, *, details: Mapping[str, Any] | None = None, **values: Any
+        self,
+        run: Run,
+        to: State,
+        *,
+        details: Mapping[str, Any] | None = None,
+        noted: Noted | None = None,
+        **values: Any,
     ) -> Run | None:
         """Moves the run to another state and sets columns; None when it moved meanwhile.
 
-        An audit row is added with every move.
+        An audit row is added with every move, and what the move says of the base is noted.
         """
         if to not in MOVES[run.state]:
             raise ValueError(f"run {run.id}: {run.state} never becomes {to}")
@@ -216,6 +224,8 @@ class Runs:
             if not _set(db, run, {"state": to, **values}):
                 return None
             note(db, run.id, "tenantsync", to.lower(), dict(details or {}))
+            if noted is not None:
+                bases.note(db, noted)
             return _one(db, run.id)
 
     def set(self, run: Run, **values: Any) -> Run | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,9 @@ from tasks.plan import Target
 from tasks.requests import Side, TenantSync
 from tasks.run import Phase, Run
 from tasks.store.audit import audit_rows
-from tasks.store.bases import BaseRow, Bases, scope
+from tasks.store.bases import BaseRow, Bases, Noted, note, scope
 from tasks.store.database import LONGEST, Database
-from tasks.store.parts import PartRow, Parts, PartState
+from tasks.store.parts import PartRow, Parts, PartState, WritePhase, WriteRow
 from tasks.store.runs import Runs, now
 
 TASK = TenantSync(kestra="prod", repository="flows", source_of_truth=Side.GIT, branch="main")
@@ -96,12 +97,39 @@ def test_a_base_that_another_run_has_changed_is_left_as_it_is(database: Database
     bases, pair = Bases(database), scope(TARGET)
     bases.seen_equal(pair, PART, BaseRow(), {"a": "1"}, ())
     read = bases.part(pair, PART)
-    bases.landed(pair, {PART: {"a": "2", "b": "3"}})
+    _note(database, landed={PART: {"a": "2", "b": "3"}})
     bases.seen_equal(pair, PART, read, {"a": "1", "c": "4"}, ())
     assert bases.part(pair, PART).items == {"a": "2", "b": "3"}
-    bases.landed(pair, {PART: {"b": None}})
-    bases.settle(pair, [PART])
+    _note(database, landed={PART: {"b": None}}, settled=[PART], commit="c")
     assert (bases.part(pair, PART).items, bases.part(pair, PART).settled) == ({"a": "2"}, True)
+    assert bases.commit(pair) == "c"
+
+
+def _note(database: Database, **said: Any) -> None:
+    with database.write() as db:
+        note(db, Noted(target=TARGET, **said))
+
+
+def test_only_the_first_result_of_a_write_job_changes_the_base(
+    database: Database, runs: Runs
+) -> None:
+    parts, bases, run = Parts(database), Bases(database), _asked(runs)
+    row = WriteRow(
+        run=run.id, namespace="n", phase=WritePhase.UPSERT, changes="c", namespaces=("n",)
+    )
+    parts.add_writes([row])
+    for result in ("first", "late"):
+        noted = Noted(target=TARGET, landed={PART: {"a": result}})
+        parts.written(run.id, "n", WritePhase.UPSERT, result, noted)
+    assert [row.result for row in parts.writes(run.id)] == ["first"]
+    assert bases.part(scope(TARGET), PART).items == {"a": "first"}
+
+
+def test_a_run_that_has_moved_meanwhile_changes_no_base(database: Database, runs: Runs) -> None:
+    run = _asked(runs)
+    assert runs.move(run, State.CANCELLED, noted=Noted(target=TARGET, commit="first"))
+    assert not runs.move(run, State.CANCELLED, noted=Noted(target=TARGET, commit="late"))
+    assert Bases(database).commit(scope(TARGET)) == "first"
 
 
 def test_a_survey_is_recorded_once(database: Database, runs: Runs) -> None:
