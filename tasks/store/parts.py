@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from tasks.artifacts import Kind, Part
 from tasks.record import Record
@@ -151,11 +151,24 @@ class Parts:
             row = db.execute(query.where(writes.c.phase == phase)).first()
         return WriteRow(**row._mapping) if row else None
 
+    def noted(self, run_id: str, namespace: str, phase: WritePhase, changes: str) -> None:
+        """Names the changes of a write job anew, with what it has noted; not after it has ended."""
+        self._set(run_id, namespace, phase, changes=changes)
+
     def written(self, run_id: str, namespace: str, phase: WritePhase, result: str) -> None:
         """Stores the result of a write job; the first one stays."""
-        here = (writes.c.run == run_id, writes.c.namespace == namespace, writes.c.phase == phase)
+        self._set(run_id, namespace, phase, result=result)
+
+    def settled(self, run_id: str, namespace: str, phase: WritePhase, result: str) -> None:
+        """Stores another result of a write job that has one."""
         with self._database.write() as db:
-            db.execute(update(writes).where(*here, writes.c.result.is_(None)).values(result=result))
+            here = _job(run_id, namespace, phase)
+            db.execute(update(writes).where(*here).values(result=result))
+
+    def _set(self, run_id: str, namespace: str, phase: WritePhase, **values: str) -> None:
+        here = (*_job(run_id, namespace, phase), writes.c.result.is_(None))
+        with self._database.write() as db:
+            db.execute(update(writes).where(*here).values(**values))
 
     def contents(self) -> frozenset[str]:
         """Names in the contents store that parts and writes hold."""
@@ -166,6 +179,10 @@ class Parts:
         with self._database.read() as db:
             rows = [tuple(row) for query in queries for row in db.execute(query)]
         return frozenset(name for row in rows for name in row if name)
+
+
+def _job(run_id: str, namespace: str, phase: WritePhase) -> tuple[ColumnElement[bool], ...]:
+    return (writes.c.run == run_id, writes.c.namespace == namespace, writes.c.phase == phase)
 
 
 def _named(run_id: str, part: Part) -> dict[str, object]:
