@@ -47,8 +47,8 @@ def write_namespace(
     """Writes changes of one namespace whose target is Kestra.
 
     Both sides are looked at again first; what moved is STALE. What somebody saves after that look
-    and before the write cannot be kept from being overwritten, but it is found and kept. Raises LeaseLost when the lane
-    went to another run before all was sent: whoever takes the job over finds what landed.
+    and before the write is overwritten, but found and kept. Raises LeaseLost when the lane went to
+    another run before all was sent: whoever takes the job over finds what landed.
     """
     parts = sorted({change.part for change in changes})
     revisions = newest_revisions(kestra, changes)
