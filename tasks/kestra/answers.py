@@ -49,6 +49,18 @@ class NamesCollide(ServerFailed):
     """500 for an archive in which two entries would have one name; it stays so when repeated."""
 
 
+def is_away(error: Exception) -> bool:
+    """Whether nobody serves there now: no answer, or 429, 502, 503, 504. A 500 is about the request
+    that met it."""
+    return isinstance(error, (Unreachable, Busy)) and not isinstance(error, ServerFailed)
+
+
+def is_answer(error: Exception) -> bool:
+    """Whether the server itself has answered: by a refusal, or by an error of its own."""
+    refusals = (LoginRefused, NotFound, Refused, Unsupported, ServerFailed)
+    return isinstance(error, refusals)
+
+
 def server_message(body: bytes) -> str:
     """The `message` and `_embedded.errors` of an error body, on one line or a few; "" without.
 

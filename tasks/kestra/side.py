@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from tasks.artifacts import Key, Kind
+from tasks.circuit import Circuit, Unheard
 from tasks.connections import KestraConnection
 from tasks.kestra.client import Client, Guard
 from tasks.kestra.dashboards import read_dashboards
@@ -37,9 +38,9 @@ class KestraSide:
     Unreachable, Busy, and Doubtful for an answer that must not be taken for the whole.
     """
 
-    def __init__(self, connection: KestraConnection) -> None:
+    def __init__(self, connection: KestraConnection, circuit: Circuit | None = None) -> None:
         self.connection = connection
-        self._client = Client(connection)
+        self._client = Client(connection, circuit or Unheard())
         self._server: Server | None = None
         #: Until when (monotonic) the probes of changes are too slow to be asked.
         self.slow_until = 0.0

@@ -96,7 +96,7 @@ def diff(
         bool,
         typer.Option(
             "--overtaken",
-            help="What others saved just before it was overwritten, as a patch to what was written.",
+            help="What others saved and this run overwrote unseen, as a patch to what was written.",
         ),
     ] = False,
     key: Annotated[
