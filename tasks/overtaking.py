@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.artifacts import Key, Kind
-from tasks.errors import Doubtful, NotFound, Refused, Unsupported
+from tasks.errors import Doubtful, LoginRefused, NotFound, Refused, Unsupported
 from tasks.kestra.side import KestraSide, Saved, Sent
 from tasks.look import Ended, How, OvertakenText
 from tasks.plan import Action, Change
@@ -65,7 +65,7 @@ def with_overtaken(
     sent = [_sent(one) for one in ended if one.revision is not None and _may_be_sent(one)]
     try:
         found = kestra.overtaken(sent) if sent else {}
-    except _NOT_COUNTED as error:
+    except (*_NOT_COUNTED, LoginRefused) as error:
         return tuple(ended), (_not_asked(sent[0].key.namespace, error.message),)
     kept = {key: tuple(_kept(one, contents) for one in saved) for key, saved in found.items()}
     return tuple(

@@ -143,6 +143,8 @@ def runtime(settings: Settings, app: Celery) -> Runtime:
         inflight=Inflight(client),
         circuits=circuits,
         admission=Admission(
-            circuits, Slots(settings.data / "slots.lock"), int(app.conf.worker_concurrency)
+            circuits,
+            Slots(settings.data / "slots.lock"),
+            app.conf.worker_concurrency or settings.concurrency,
         ),
     )

@@ -241,6 +241,12 @@ class Client:
                 self._login, self._secrets = f"Basic {pair}", (password, pair)
             return self._login
 
+    def _login_name(self) -> str:
+        connection = self.connection
+        if connection.token is not None:
+            return f"the token of {connection.token}"
+        return f"user {connection.username}" if connection.username else "a request without a login"
+
     def _url(self, call: Call) -> str:
         if any(segment in {"", ".", ".."} for segment in call.path):
             raise Unsafe(f"{call}: {call.path!r} is no address in Kestra")
@@ -269,6 +275,7 @@ class Client:
             status=status,
             body=body,
             after=headers.get("retry-after"),
+            login=self._login_name(),
             secrets=self._secrets,
         )
         if isinstance(error, LoginRefused):
