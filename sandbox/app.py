@@ -288,7 +288,7 @@ def _outside_the_api(request: Request) -> Response:
 def _configs(world: World, host: str) -> dict[str, object]:
     settings = world.settings
     return {
-        "uuid": settings.uuid,
+        "uuid": world.switches.uuid,
         "version": settings.version,
         "edition": "EE" if settings.ee else "OSS",
         "commitId": "0000000",

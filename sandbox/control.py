@@ -117,7 +117,7 @@ class Control:
         for name in ("missing_plugins", "unsupported"):
             if name in changes:
                 setattr(switches, name, tuple(changes.pop(name)))
-        for name in ("unsupported_status", "system_namespace"):
+        for name in ("unsupported_status", "system_namespace", "uuid"):
             if name in changes:
                 setattr(switches, name, changes.pop(name))
         if changes:

@@ -69,9 +69,9 @@ async def read_file(call: Call) -> Response:
     files, path, given = _files(call), _path(call), call.required("path")
     if files.row(path + "/") is not None:
         raise not_found(f"{_place(call, path)} (Is a directory)")
-    if files.row(path) is None:
-        raise _absent(call, given)
     revision = call.number("revision", 0) or None
+    if files.row(path) is None and (revision is None or files.content(path, revision) is None):
+        raise _absent(call, given)
     content = files.content(path, revision)
     if content is None:
         raise not_found(

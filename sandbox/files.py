@@ -122,9 +122,10 @@ class NamespaceFiles:
         return (row for row in self.rows() if row.parent == folder)
 
     def content(self, path: str, revision: int | None = None) -> Content | None:
-        """The content of a file; None where the file or that revision is absent."""
-        row = self.row(path)
-        if row is None or not row.revisions:
+        """The content of a file; None where the file or that revision is absent. A deletion takes
+        the newest revision, the older ones are still given."""
+        row = self._rows.get(path)
+        if row is None or not row.revisions or (revision is None and not row.live):
             return None
         number = len(row.revisions) if revision is None else revision
         if not 1 <= number <= len(row.revisions) or number in row.deleted:

@@ -117,8 +117,8 @@ class Remote:
         raise ControlError(f"no fault {fault_id} is armed")
 
     def switch(self, **changes: Any) -> None:
-        """Change `logins`, `missing_plugins`, `unsupported`, `unsupported_status` or
-        `system_namespace` while the server runs."""
+        """Change `logins`, `missing_plugins`, `unsupported`, `unsupported_status`,
+        `system_namespace` or `uuid` while the server runs."""
         self._call("POST", "switches", changes)
 
     def _call(self, method: str, route: str, body: Any = None, **query: str) -> Any:

@@ -90,6 +90,8 @@ class Switches:
     unsupported: tuple[str, ...] = ()
     unsupported_status: int = 404
     system_namespace: str = field(default="system")
+    #: Another one than before: a test puts another server in the place of this one.
+    uuid: str = ""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Switches:
@@ -99,6 +101,7 @@ class Switches:
             settings.missing_plugins,
             settings.unsupported,
             settings.unsupported_status,
+            uuid=settings.uuid,
         )
 
 

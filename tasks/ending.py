@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks import finishing
 from tasks.artifacts import Kind, Part
-from tasks.look import Ended, How, Written
+from tasks.look import How, Written
 from tasks.outcome import State
 from tasks.partplan import unread
 from tasks.problems import Code, Problem
@@ -16,7 +16,7 @@ from tasks.run import Run
 from tasks.store.bases import Noted
 from tasks.store.parts import PartState, WriteRow
 from tasks.toolbox import Toolbox
-from tasks.writes import changes_of, plan_of, results, store, target_of, write_row
+from tasks.writes import plan_of, planned_of, results, store, target_of, write_row
 
 #: Runs that follow each other because something was stale, at most.
 FOLLOWERS = 3
@@ -95,7 +95,8 @@ def lost(
 
 
 def _lost_write(tools: Toolbox, run: Run, row: WriteRow, why: str, how: How = How.UNKNOWN) -> str:
-    ended = tuple(Ended(change=one, how=how, message=why) for one in changes_of(tools, row))
+    planned = planned_of(tools, row)
+    ended = tuple(one.model_copy(update={"how": how, "message": why}) for one in planned)
     return store(tools, run, row, Written(ended=ended))
 
 

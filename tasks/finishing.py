@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.look import Ended, How, Written
+from tasks.look import Ended, How, OvertakenText, Written
 from tasks.outcome import Counts, State
 from tasks.plan import Action, Held, Plan
 from tasks.problems import Code, Problem
@@ -76,9 +76,30 @@ def _state(plan: Plan, hows: Counter[How], *, refused: bool, cancelled: bool) ->
     return State.STALE if only_stale and hows[How.STALE] else State.FAILED
 
 
-def _problems(ended: Iterable[Ended]) -> list[Problem]:
-    return [
+def _problems(ended: Sequence[Ended]) -> list[Problem]:
+    missing = [
         Problem(code=_CODES[one.how], where=str(one.change.key), message=one.message or one.how)
         for one in ended
         if one.how is not How.LANDED
     ]
+    return [*_overtaken(ended), *missing]
+
+
+def _overtaken(ended: Sequence[Ended]) -> list[Problem]:
+    return [
+        Problem(code=Code.OVERTAKEN, where=str(one.change.key), message=_told(one, text))
+        for one in ended
+        for text in one.overtaken
+    ]
+
+
+def _told(one: Ended, text: OvertakenText) -> str:
+    what = "deleted" if one.change.action is Action.DELETE else "overwritten"
+    when = f" of {text.updated}" if text.updated else ""
+    said = (
+        f"another writer saved revision {text.revision}{when} between our look and our write, and "
+        f"it was {what} unseen"
+    )
+    if text.kept_content is None:
+        return f"{said}. Its text is lost: the server does not give that revision any more"
+    return f"{said}. Its text is kept: `tenantsync runs diff --overtaken` of this run shows it"

@@ -37,6 +37,10 @@ LANED = frozenset({"tenantsync.commit", "tenantsync.write"})
 PARTED = frozenset({"tenantsync.plan"})
 
 
+#: Jobs that ask Kestra something.
+ASKING = frozenset({"tenantsync.split", "tenantsync.begin", *LANED, *PARTED})
+
+
 class Job(Protocol):
     """What the base class gives to the body of a job."""
 

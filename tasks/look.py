@@ -79,12 +79,27 @@ class How(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class OvertakenText(Record):
+    """A text of another writer that a write has overwritten unseen."""
+
+    #: The number that the server gave it.
+    revision: int
+    #: When it was saved, as the server writes it.
+    updated: str | None = None
+    #: Its name in the contents store; None = it is lost.
+    kept_content: str | None = None
+
+
 class Ended(Record):
     """How one change ended; `message` says why when it did not land."""
 
     change: Change
     how: How
     message: str | None = None
+    #: The revision that the target had when it was looked at; None = it was not looked at, or
+    #: counts none.
+    revision: int | None = None
+    overtaken: tuple[OvertakenText, ...] = ()
 
 
 class Written(Record):

@@ -54,6 +54,8 @@ class Code(StrEnum):
     HELD = "HELD"
     #: What was written is not what the target holds after a second try.
     NOT_KEPT = "NOT_KEPT"
+    #: Another writer saved it between our look and our write; that text was overwritten unseen.
+    OVERTAKEN = "OVERTAKEN"
     #: A write was under way when the lease of its lane ended.
     LATE_WRITE = "LATE_WRITE"
     #: The other side said no.

@@ -11,12 +11,13 @@ from tasks.ending import columns_of, end_of, let_go, noted
 from tasks.finishing import End
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
+from tasks.overtaking import with_overtaken
 from tasks.plan import Change
 from tasks.run import Run
 from tasks.sides import kestra_now
 from tasks.store.parts import WritePhase
 from tasks.toolbox import Toolbox
-from tasks.writes import results
+from tasks.writes import result_of, settle_result
 
 #: States in which an UNKNOWN run may end; anything else that it finds is FAILED.
 _ENDS = {State.APPLIED, State.PARTIAL, State.STALE}
@@ -25,8 +26,11 @@ _ENDS = {State.APPLIED, State.PARTIAL, State.STALE}
 def settle_unknown(tools: Toolbox, run: Run) -> Run | None:
     """The end of an UNKNOWN run. Raises what keeps its target from being read; None when somebody
     else settled it."""
-    settled = [_settled(tools, run, result) for result in results(tools, run)]
+    rows = [row for row in tools.parts.writes(run.id) if row.result is not None]
+    settled = [_settled(tools, run, result_of(tools, row)) for row in rows]
     end = end_of(tools, run, settled)
+    for row, result in zip(rows, settled, strict=True):
+        settle_result(tools, row, result)  # names what is kept, before the run says that it is
     state = _state(end)
     moved = tools.runs.move(
         run,
@@ -54,7 +58,9 @@ def _settled(tools: Toolbox, run: Run, result: Written) -> Written:
     kestra = tools.kestra(run.task.kestra)
     views = kestra_now(kestra, {change.part for change in unknown})
     now = {part: view.snapshot for part, view in views.items()}
-    return result.model_copy(update={"ended": tuple(_in_kestra(one, now) for one in result.ended)})
+    ended = [_in_kestra(one, now) for one in result.ended]
+    known, problems = with_overtaken(ended, kestra, tools.contents)
+    return result.model_copy(update={"ended": known, "problems": (*result.problems, *problems)})
 
 
 def _in_git(tools: Toolbox, run: Run, result: Written) -> Written:

@@ -33,6 +33,7 @@ from tasks.guard import Guard, Stoppable
 from tasks.kestra.side import Server
 from tasks.look import Written
 from tasks.outcome import State
+from tasks.overtaking import Looks
 from tasks.partplan import PartPlan, unread
 from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
@@ -43,7 +44,7 @@ from tasks.requests import Task
 from tasks.run import Run
 from tasks.sides import blobs_of, kestra_now
 from tasks.store.bases import scope
-from tasks.store.parts import PartRow, PartState, WritePhase
+from tasks.store.parts import PartRow, PartState, WritePhase, WriteRow
 from tasks.store.runs import now
 from tasks.survey import PartSurvey
 from tasks.takingup import note_seen
@@ -51,6 +52,8 @@ from tasks.toolbox import Toolbox
 from tasks.wording import commit_wording
 from tasks.writes import (
     changes_of,
+    note_revisions,
+    noted_of,
     open_writes,
     store,
     target_of,
@@ -298,14 +301,19 @@ def write(tools: Toolbox, run: Run, namespace: str, phase: WritePhase, guard: Gu
     holding.check_place(tools, run)
     held = holding.held_deletions(tools, run, changes) if phase is WritePhase.DELETE else {}
     todo = [change for change in changes if change not in held]
-    written = _write(tools, run, todo, guard) if todo else Written()
+    written = _write(tools, run, row, todo, guard) if todo else Written()
     reach("read-back", run=run.id, namespace=namespace)
     return store(tools, run, row, holding.with_held(written, held))
 
 
-def _write(tools: Toolbox, run: Run, changes: Sequence[Change], guard: Guard) -> Written:
+def _write(
+    tools: Toolbox, run: Run, row: WriteRow, changes: Sequence[Change], guard: Guard
+) -> Written:
     kestra, repo = _sides(tools, run.task)
     namespace = changes[0].namespace
+    looks = Looks(
+        noted=noted_of(tools, row), note=lambda revisions: note_revisions(tools, row, revisions)
+    )
     try:
         written = writing.write_namespace(
             run,
@@ -314,6 +322,7 @@ def _write(tools: Toolbox, run: Run, changes: Sequence[Change], guard: Guard) ->
             repo=repo,
             bases=tools.bases,
             contents=tools.contents,
+            looks=looks,
             guard=_stoppable(tools, run, guard),
         )
     except (LeaseLost, Passing):

@@ -10,7 +10,7 @@ from tasks.toolbox import Toolbox
 
 #: Fields of staged documents that name further contents (sha256, 64 hex digits).
 #: A slice (`sha256@offset+length`) keeps its whole blob.
-_NAMED = re.compile(rb'"(?:afterContent|beforeContent)":"([0-9a-f]{64})')
+_NAMED = re.compile(rb'"(?:afterContent|beforeContent|keptContent)":"([0-9a-f]{64})')
 
 
 def used_contents(tools: Toolbox) -> frozenset[str]:

@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from tasks.circuit import Circuit
 from tasks.config import Config, load
 from tasks.connections import KestraConnection, RepositoryConnection
 from tasks.kestra.side import KestraSide
@@ -33,8 +34,9 @@ class Places(Record):
 class Toolbox:
     """The tools of one process. Connections open on first use and are kept until `close`."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, circuit: Circuit | None = None) -> None:
         self.places = places
+        self._circuit = circuit
         self._config: tuple[float, Config] | None = None
         self._kestras: dict[KestraConnection, KestraSide] = {}
         self._repositories: dict[RepositoryConnection, RepoSide] = {}
@@ -75,7 +77,7 @@ class Toolbox:
         """The Kestra side of that name in the configuration (None: the only one)."""
         connection = self.config.kestra_connection(name)
         if connection not in self._kestras:
-            self._kestras[connection] = KestraSide(connection)
+            self._kestras[connection] = KestraSide(connection, self._circuit)
         return self._kestras[connection]
 
     def repository(self, name: str | None) -> RepoSide:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from tasks.artifacts import Part
+from tasks.artifacts import Key, Part
 from tasks.errors import NotFound
 from tasks.look import Ended, How, Written
 from tasks.plan import Action, Change, Plan, Target
@@ -114,16 +114,46 @@ def _staged(changes: Sequence[Change]) -> bytes:
 
 
 def changes_of(tools: Toolbox, row: WriteRow) -> tuple[Change, ...]:
-    planned = Written.model_validate_json(tools.contents.get(row.changes))
-    return tuple(ended.change for ended in planned.ended)
+    return tuple(one.change for one in planned_of(tools, row))
+
+
+def planned_of(tools: Toolbox, row: WriteRow) -> tuple[Ended, ...]:
+    """The changes of a write job, with the revisions that it has noted."""
+    return Written.model_validate_json(tools.contents.get(row.changes)).ended
+
+
+def noted_of(tools: Toolbox, row: WriteRow) -> dict[Key, int]:
+    """The revisions that a write job has noted before it wrote."""
+    planned = planned_of(tools, row)
+    return {one.change.key: one.revision for one in planned if one.revision is not None}
+
+
+def note_revisions(tools: Toolbox, row: WriteRow, revisions: Mapping[Key, int]) -> None:
+    """Keeps the revisions of what a write job is about to write with its changes; those noted
+    first stay, since an earlier delivery of the job may have written since."""
+    noted = {**revisions, **noted_of(tools, row)}
+    ended = tuple(
+        one.model_copy(update={"revision": noted.get(one.change.key)})
+        for one in planned_of(tools, row)
+    )
+    changes = tools.contents.put(Written(ended=ended).to_json().encode())
+    tools.parts.noted(row.run, row.namespace, row.phase, changes)
 
 
 def results(tools: Toolbox, run: Run) -> list[Written]:
-    return [
-        Written.model_validate_json(tools.contents.get(row.result))
-        for row in tools.parts.writes(run.id)
-        if row.result is not None
-    ]
+    rows = tools.parts.writes(run.id)
+    return [result_of(tools, row) for row in rows if row.result is not None]
+
+
+def result_of(tools: Toolbox, row: WriteRow) -> Written:
+    """The result of a write job that has one."""
+    return Written.model_validate_json(tools.contents.get(row.result or ""))
+
+
+def settle_result(tools: Toolbox, row: WriteRow, result: Written) -> None:
+    """Puts what was found out later in the place of a result that did not know it."""
+    stored = tools.contents.put(result.to_json().encode())
+    tools.parts.settled(row.run, row.namespace, row.phase, stored)
 
 
 def lane_key(tools: Toolbox, run: Run) -> str | None:

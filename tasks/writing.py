@@ -13,6 +13,7 @@ from tasks.kestra.side import KestraSide, Write
 from tasks.kestra.side import Written as Sent
 from tasks.layout import SyncLayout
 from tasks.look import Ended, How, Verdict, Written, look, snapshots_as_planned
+from tasks.overtaking import Looks, newest_revisions, with_overtaken
 from tasks.pinning import check_history
 from tasks.plan import Action, Change
 from tasks.problems import Problem
@@ -40,14 +41,17 @@ def write_namespace(
     repo: RepoSide,
     bases: Bases,
     contents: Contents,
+    looks: Looks,
     guard: Guard,
 ) -> Written:
     """Writes changes of one namespace whose target is Kestra.
 
-    Both sides are looked at again first; what moved is STALE. Raises LeaseLost when the lane
-    went to another run before all was sent: whoever takes the job over finds what landed.
+    Both sides are looked at again first; what moved is STALE. What somebody saves after that look
+    and before the write is overwritten, but found and kept. Raises LeaseLost when the lane went to
+    another run before all was sent: whoever takes the job over finds what landed.
     """
     parts = sorted({change.part for change in changes})
+    revisions = newest_revisions(kestra, changes)
     with ThreadPoolExecutor(1) as pool:
         shown = pool.submit(repo.tip, run.task.branch)
         views = kestra_now(kestra, parts)
@@ -63,7 +67,12 @@ def write_namespace(
         return stale.model_copy(update={"problems": problems})
     sources, targets = _both(run, changes, views, repo, tip)
     verdicts = [look(one, sources[one.part], targets[one.part]) for one in changes]
-    return _write(run, changes, verdicts, kestra, contents, guard)
+    todo = [c.key for c, verdict in zip(changes, verdicts, strict=True) if verdict is Verdict.WRITE]
+    noted = {key: revisions[key] for key in todo if key in revisions}
+    if noted:
+        looks.note(noted)
+    written = _write(run, changes, verdicts, kestra, contents, guard)
+    return _with_overtaken(written, {**looks.noted, **noted}, kestra, contents)
 
 
 def _both(
@@ -121,6 +130,16 @@ def _write(
     if todo:
         ended |= _send(todo, kestra, contents, guard)
     return Written(ended=tuple(ended[change.key] for change in changes))
+
+
+def _with_overtaken(
+    written: Written, noted: Mapping[Key, int], kestra: KestraSide, contents: Contents
+) -> Written:
+    with_revisions = [
+        one.model_copy(update={"revision": noted.get(one.change.key)}) for one in written.ended
+    ]
+    ended, problems = with_overtaken(with_revisions, kestra, contents)
+    return written.model_copy(update={"ended": ended, "problems": (*written.problems, *problems)})
 
 
 def _send(

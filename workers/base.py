@@ -17,11 +17,12 @@ from celery.exceptions import Ignore, Retry
 from tasks import ending, steps, writes
 from tasks.errors import Cancelled, LeaseLost, Overtaken, Passing, TenantSyncError
 from tasks.guard import Guard
-from tasks.jobs import LANED, PARTED, PHASES, message, readable
+from tasks.jobs import ASKING, LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
 from tasks.points import reach
 from tasks.run import Phase, Run
 from tasks.toolbox import Toolbox
+from workers.admission import TurnedAway
 from workers.broker import AWAY
 from workers.inflight import Inflight
 from workers.lanes import Lanes, NotEntered, Parked, Taken
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 #: The token of a job that took no lease: it frees nobody's.
 _NO_LEASE = "-"
+#: Seconds after which a job is asked again whose run another delivery may be writing for.
+_HELD = 5.0
 #: Seconds before the first, second and third retry of a job that met a passing error.
 BACKOFF = (1.0, 4.0, 10.0)
 
@@ -110,6 +113,14 @@ class Job(Task):  # type: ignore[type-arg]
         reach("returned", run=run, job=self.name, **_place(rest))
 
     def _of_run(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
+        if self.name not in ASKING:
+            return self._started(run_id, epoch, rest)
+        with self.runtime.admitted(self.tools.runs.get(run_id), self.job_id) as turned_away:
+            if turned_away is None:
+                return self._started(run_id, epoch, rest)
+        return self._turned_away(run_id, epoch, rest, turned_away)
+
+    def _started(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         if self.name in LANED:
             return self._in_lanes(run_id, epoch, rest)
         attempts = self._attempts(run_id)
@@ -217,7 +228,7 @@ class Job(Task):  # type: ignore[type-arg]
                 woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
                 self.runtime.wake_all(woken)
                 raise error if isinstance(error, Passing) else Passing(error.message) from error
-            why = error.message
+            why = self._told(run.id, error)
         except (Overtaken, Ignore, Retry, *AWAY):
             raise
         except TenantSyncError as error:
@@ -270,13 +281,59 @@ class Job(Task):  # type: ignore[type-arg]
         )
         return json.dumps(dict(again))
 
+    # -- servers --------------------------------------------------------------------------------
+
+    def _turned_away(self, run_id: str, epoch: int, rest: list[Any], turned: TurnedAway) -> Any:
+        """The slot is free, and the message comes again; that costs none of its tries. A job whose
+        server is away for too long ends its run, as far as nothing of it may be under way."""
+        run = self.tools.runs.get(run_id)
+        if run.epoch != epoch or not run.state.in_motion:
+            return "nothing to do"
+        ended = run.cancelled_by is not None
+        if turned.is_away and (ended or turned.standing.waited > self.runtime.settings.patience):
+            return self._unserved(run, rest, str(turned.standing))
+        log.info("%s; asked again in %.1f s", turned.standing, turned.wait)
+        self.inflight.renew(run_id, self.job_id)
+        self._come_again(turned.wait)
+        raise Ignore
+
+    def _unserved(self, run: Run, rest: list[Any], why: str) -> Any:
+        if self.name not in LANED:
+            return self._give_up(run.id, run.epoch, rest, why)
+        needed = writes.lanes_of(self.tools, run, self.name, rest)
+        if self._is_held(run, needed):
+            self._come_again(_HELD)
+            raise Ignore
+        log.error("gives up: %s", why)
+        # A delivery that once had its leases may have written before it died.
+        sent = self.inflight.attempts(run.id, self.job_id) > 0
+        return self._leave(
+            run, rest, needed, _NO_LEASE, lambda: self._lose(run, rest, why, sent=sent)
+        )
+
+    def _come_again(self, seconds: float) -> None:
+        run_id, _, *rest = self.request.args or ()
+        again = self.signature_from_request(
+            self.request, countdown=seconds, retries=self.request.retries
+        )
+        again.options.update(
+            argsrepr=readable(run_id, *rest), kwargsrepr="", headers={"run": run_id}
+        )
+        again.apply_async()
+
     # -- errors ---------------------------------------------------------------------------------
+
+    def _told(self, run_id: str, error: TenantSyncError) -> str:
+        """The message of an error, and since when its server is away if it is."""
+        standing = self.runtime.standing(self.tools.runs.get(run_id))
+        since = standing.since if standing.why == error.message else None
+        return error.message + (f" It is away since {since:%H:%M:%S} UTC." if since else "")
 
     def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
         """The job is tried again later; after its last try it becomes an error record."""
         tries = self.request.retries
         if tries >= self.runtime.settings.attempts:
-            return self._give_up(run_id, epoch, rest, error.message)
+            return self._give_up(run_id, epoch, rest, self._told(run_id, error))
         log.info("try %d: %s", tries + 1, error.message)
         wish = getattr(error, "after", None) or BACKOFF[min(tries, len(BACKOFF) - 1)]
         # Jitter keeps the parts of one run from knocking again all at once.

@@ -47,6 +47,10 @@ class Inflight:
         pipe.expire(key, ATTEMPTS_KEPT)
         return int(pipe.execute()[0])
 
+    def attempts(self, run: str, job: str) -> int:
+        """How often a job was started so far, or has got its leases."""
+        return int(self._client.hget(f"{self._prefix}run:{run}:attempts", job) or 0)
+
     def done(self, run: str, job: str) -> None:
         """A job has come to its end and will not run again."""
         self._decide("done", run, (job,))

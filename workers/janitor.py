@@ -137,7 +137,10 @@ class Janitor:
         return sum(_tried(f"run {run.id}", partial(self._settled, run)) for run in unknown)
 
     def _settled(self, run: Run) -> int:
-        ended = settling.settle_unknown(self._tools, run)
+        with self._runtime.admitted(run, f"{run.id}.settle") as turned_away:
+            if turned_away is not None:
+                return 0  # a server that is away must not hold up the janitor
+            ended = settling.settle_unknown(self._tools, run)
         if ended is not None:
             self._runtime.rest(ended)
         return int(ended is not None)

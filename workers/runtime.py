@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,13 @@ from tasks.outcome import State
 from tasks.points import reach
 from tasks.run import Run, outcome
 from tasks.toolbox import Places, Toolbox
+from workers.admission import Admission, TurnedAway
 from workers.broker import connect
+from workers.circuits import Circuits, Standing
 from workers.inflight import Inflight
 from workers.lanes import Lanes
 from workers.settings import Settings
+from workers.slots import Slots
 
 #: Wake-ups go before new work, so that a lane never waits behind a backlog (measured: a hot
 #: lane of 100 jobs ended in 6.3 s instead of 21.3 s).
@@ -38,6 +42,19 @@ class Runtime:
     client: redis.Redis
     lanes: Lanes
     inflight: Inflight
+    circuits: Circuits
+    admission: Admission
+
+    def admitted(self, run: Run, job: str) -> AbstractContextManager[TurnedAway | None]:
+        """See `workers.admission.Admission.admitted`, for the server of a run."""
+        config = self.tools.config
+        server = config.kestra_connection(run.task.kestra).url
+        alone = len({one.url for one in config.kestra.values()}) < 2
+        return self.admission.admitted(server, job, alone=alone)
+
+    def standing(self, run: Run) -> Standing:
+        """How the server of a run stands."""
+        return self.circuits.look(self.tools.config.kestra_connection(run.task.kestra).url)
 
     def publish(
         self, run: Run, jobs: Sequence[Signature[Any]], body: Signature[Any] | None
@@ -121,11 +138,18 @@ def runtime(settings: Settings, app: Celery) -> Runtime:
     """Opens the connections of this process."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     client = connect(app.conf.broker_url)
+    circuits = Circuits(client)
     return Runtime(
         settings=settings,
         app=app,
-        tools=Toolbox(places(settings)),
+        tools=Toolbox(places(settings), circuits),
         client=client,
         lanes=Lanes(client, lease=settings.lease),
         inflight=Inflight(client),
+        circuits=circuits,
+        admission=Admission(
+            circuits,
+            Slots(settings.data / "slots.lock"),
+            app.conf.worker_concurrency or settings.concurrency,
+        ),
     )

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
 
     attempts: Annotated[int, Field(ge=0, le=100)] = 3
     """How often a job that died is started again; after that it is an error."""
+    patience: Seconds = 90
+    """Seconds for which a job waits for a Kestra that is away, without holding a slot; then its run
+    ends. A Kestra that is started anew takes up to a minute."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Jobs that one worker runs at a time; they wait for Kestra and Git most of their time."""
     review_days: Annotated[float, Field(gt=0, le=365)] = 7

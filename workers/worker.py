@@ -61,6 +61,7 @@ def main(name: str, concurrency: int, level: str) -> None:
     bound_memory()
     from workers.app import app
 
+    app.conf.worker_concurrency = concurrency  # which its jobs share out between the servers
     try:
         app.worker_main(arguments(name=name, concurrency=concurrency, level=level))
     except TenantSyncError as error:

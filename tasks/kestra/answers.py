@@ -49,6 +49,18 @@ class NamesCollide(ServerFailed):
     """500 for an archive in which two entries would have one name; it stays so when repeated."""
 
 
+def is_away(error: Exception) -> bool:
+    """Whether nobody serves there now: no answer, or 429, 502, 503, 504. A 500 is about the request
+    that met it."""
+    return isinstance(error, (Unreachable, Busy)) and not isinstance(error, ServerFailed)
+
+
+def is_answer(error: Exception) -> bool:
+    """Whether the server itself has answered: by a refusal, or by an error of its own."""
+    refusals = (LoginRefused, NotFound, Refused, Unsupported, ServerFailed)
+    return isinstance(error, refusals)
+
+
 def server_message(body: bytes) -> str:
     """The `message` and `_embedded.errors` of an error body, on one line or a few; "" without.
 
@@ -107,12 +119,18 @@ def retry_after(header: str | None) -> float | None:
 
 
 def refusal(
-    *, asked: str, status: int, body: bytes, after: str | None, secrets: Iterable[str] = ()
+    *,
+    asked: str,
+    status: int,
+    body: bytes,
+    after: str | None,
+    login: str,
+    secrets: Iterable[str] = (),
 ) -> TenantSyncError:
     """The error that an answer of 400 and above is.
 
-    `asked` names server, method and path; `after` is the Retry-After header; `secrets` are hidden
-    where the server says them back.
+    `asked` names server, method and path, `login` who asked; `after` is the Retry-After header;
+    `secrets` are hidden where the server says them back.
     """
     said = server_message(body)
     for secret in secrets:
@@ -122,7 +140,7 @@ def refusal(
     heard = f"{asked} answered {status}" + (f": {said}" if said else "")
     if status == 429 or status >= 500:
         return _busy(status, heard, retry_after(after))
-    return _refusals(status, said)(f"{heard}. {_remedy(status, said)}")
+    return _refusals(status, said)(f"{heard}. {_remedy(status, said, login)}")
 
 
 def _busy(status: int, heard: str, after: float | None) -> Busy:
@@ -150,14 +168,14 @@ def _refusals(status: int, said: str) -> Callable[[str], TenantSyncError]:
     return Refused
 
 
-def _remedy(status: int, said: str) -> str:
+def _remedy(status: int, said: str, login: str) -> str:
     if status == 401:
         return (
-            "Check the login of this server in kestra: of the configuration "
-            "(the Enterprise Edition takes API tokens only since 2.0: use token)"
+            f"Check the login of this server in kestra: of the configuration: {login} is not "
+            "accepted (the Enterprise Edition takes API tokens only since 2.0: use token)"
         )
     if status == 403:
-        return "Give the user or token the rights to read and write here"
+        return f"Give {login} the rights to read and write here"
     if _wrong_tenant(status, said):
         return "Set tenant: main, the only tenant of an open-source server"
     if status == 404:

@@ -16,6 +16,7 @@ import httpx
 import stamina
 
 from tasks.channel import fault, opening, turned_away
+from tasks.circuit import Circuit
 from tasks.connections import KestraConnection
 from tasks.errors import (
     ConfigError,
@@ -26,7 +27,7 @@ from tasks.errors import (
     Unreachable,
     Unsafe,
 )
-from tasks.kestra.answers import NoConnection, TooSlow, refusal
+from tasks.kestra.answers import NoConnection, TooSlow, is_answer, is_away, refusal
 from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.connections import Connections
 from tasks.kestra.tries import ATTEMPTS, TRYING_TIME, Waits
@@ -48,8 +49,9 @@ _Found = TypeVar("_Found")
 class Client:
     """The connections of one process to one server and tenant; safe to use from many threads."""
 
-    def __init__(self, connection: KestraConnection) -> None:
+    def __init__(self, connection: KestraConnection, circuit: Circuit) -> None:
         self.connection = connection
+        self._circuit = circuit
         parts = urlsplit(connection.url)
         self._origin = (parts.scheme, parts.netloc)
         self._lock = threading.Lock()
@@ -72,6 +74,20 @@ class Client:
         Raises the errors of `tasks.errors` that the answer or its absence means; `guard` is
         called before each try and its error is passed on.
         """
+        try:
+            body = self._tried(call, guard)
+        except TenantSyncError as error:
+            if is_away(error):
+                self._circuit.failed(self.connection.url, error.message)
+            elif is_answer(error) and call.tenant:
+                self._circuit.answered(self.connection.url)
+            raise
+        # What needs no tenant is answered from memory, even by a server that serves nothing else.
+        if call.tenant:
+            self._circuit.answered(self.connection.url)
+        return body
+
+    def _tried(self, call: Call, guard: Guard | None) -> bytes:
         waits = Waits(call)
         for attempt in stamina.retry_context(waits.next, attempts=ATTEMPTS, timeout=TRYING_TIME):
             with attempt:
@@ -225,6 +241,12 @@ class Client:
                 self._login, self._secrets = f"Basic {pair}", (password, pair)
             return self._login
 
+    def _login_name(self) -> str:
+        connection = self.connection
+        if connection.token is not None:
+            return f"the token of {connection.token}"
+        return f"user {connection.username}" if connection.username else "a request without a login"
+
     def _url(self, call: Call) -> str:
         if any(segment in {"", ".", ".."} for segment in call.path):
             raise Unsafe(f"{call}: {call.path!r} is no address in Kestra")
@@ -253,6 +275,7 @@ class Client:
             status=status,
             body=body,
             after=headers.get("retry-after"),
+            login=self._login_name(),
             secrets=self._secrets,
         )
         if isinstance(error, LoginRefused):

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tasks.artifacts import Key, Kind
+from tasks.circuit import Circuit, Unheard
 from tasks.connections import KestraConnection
 from tasks.kestra.client import Client, Guard
 from tasks.kestra.dashboards import read_dashboards
 from tasks.kestra.files import read_files
 from tasks.kestra.flows import Flows, last_revision, read_flows
 from tasks.kestra.probe import Fingerprint, read_fingerprint
+from tasks.kestra.revisions import Saved, Sent, overtaken, read_revisions
 from tasks.kestra.rights import Sight, sight
 from tasks.kestra.server import Server, prove_login, read_namespaces, read_server
 from tasks.kestra.validation import invalid_texts
 from tasks.kestra.writing import Write, WriteReport, Written, write_all
 
-__all__ = ["Flows", "KestraSide", "Server", "Sight", "Write", "WriteReport", "Written"]
+__all__ = [
+    "Flows",
+    "KestraSide",
+    "Saved",
+    "Sent",
+    "Server",
+    "Sight",
+    "Write",
+    "WriteReport",
+    "Written",
+]
 
 
 class KestraSide:
@@ -26,9 +38,9 @@ class KestraSide:
     Unreachable, Busy, and Doubtful for an answer that must not be taken for the whole.
     """
 
-    def __init__(self, connection: KestraConnection) -> None:
+    def __init__(self, connection: KestraConnection, circuit: Circuit | None = None) -> None:
         self.connection = connection
-        self._client = Client(connection)
+        self._client = Client(connection, circuit or Unheard())
         self._server: Server | None = None
         #: Until when (monotonic) the probes of changes are too slow to be asked.
         self.slow_until = 0.0
@@ -92,6 +104,16 @@ class KestraSide:
         """The last revision of a flow in words, e.g. `deleted in revision 4`; None for other
         kinds and for a flow that never was."""
         return last_revision(self._client, key) if key.kind is Kind.FLOW else None
+
+    def revisions(self, keys: Collection[Key]) -> Mapping[Key, int]:
+        """The newest revision of those flows and files that are there; see
+        `tasks.kestra.revisions.read_revisions`."""
+        return read_revisions(self._client, self._dialect(), keys)
+
+    def overtaken(self, sent: Sequence[Sent]) -> Mapping[Key, tuple[Saved, ...]]:
+        """What others saved between a look and our write; see
+        `tasks.kestra.revisions.overtaken`."""
+        return overtaken(self._client, self._dialect(), sent)
 
     def write(self, writes: Sequence[Write], guard: Guard) -> WriteReport:
         """Writes the changes of one namespace, or the dashboards, reads them back, and tries once

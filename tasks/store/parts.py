@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, delete, func, insert, select, update
 
 from tasks.artifacts import Kind, Part
 from tasks.record import Record
@@ -152,15 +152,24 @@ class Parts:
             row = db.execute(query.where(writes.c.phase == phase)).first()
         return WriteRow(**row._mapping) if row else None
 
+    def noted(self, run_id: str, namespace: str, phase: WritePhase, changes: str) -> None:
+        """Names the changes of a write job anew, with what it has noted; not after it has ended."""
+        with self._database.write() as db:
+            db.execute(_open(run_id, namespace, phase).values(changes=changes))
+
     def written(
         self, run_id: str, namespace: str, phase: WritePhase, result: str, noted: Noted
     ) -> None:
         """Stores the result of a write job and what it says of the base; the first one stays."""
-        here = (writes.c.run == run_id, writes.c.namespace == namespace, writes.c.phase == phase)
-        first = update(writes).where(*here, writes.c.result.is_(None)).values(result=result)
         with self._database.write() as db:
-            if db.execute(first).rowcount:
+            if db.execute(_open(run_id, namespace, phase).values(result=result)).rowcount:
                 note(db, noted)
+
+    def settled(self, run_id: str, namespace: str, phase: WritePhase, result: str) -> None:
+        """Stores another result of a write job that has one."""
+        with self._database.write() as db:
+            here = _job(run_id, namespace, phase)
+            db.execute(update(writes).where(*here).values(result=result))
 
     def contents(self) -> frozenset[str]:
         """Names in the contents store that parts and writes hold."""
@@ -171,6 +180,15 @@ class Parts:
         with self._database.read() as db:
             rows = [tuple(row) for query in queries for row in db.execute(query)]
         return frozenset(name for row in rows for name in row if name)
+
+
+def _open(run_id: str, namespace: str, phase: WritePhase) -> Update:
+    """An UPDATE of a write job that has no result yet."""
+    return update(writes).where(*_job(run_id, namespace, phase), writes.c.result.is_(None))
+
+
+def _job(run_id: str, namespace: str, phase: WritePhase) -> tuple[ColumnElement[bool], ...]:
+    return (writes.c.run == run_id, writes.c.namespace == namespace, writes.c.phase == phase)
 
 
 def _named(run_id: str, part: Part) -> dict[str, object]:

@@ -134,6 +134,9 @@ def test_a_deletion_takes_the_present_revision_and_leaves_the_older(kestra: Kest
     for content in (b"one", b"two"):
         kestra.write("/f.txt", content)
     kestra.delete_path("/f.txt")
+    assert kestra.read("/f.txt", revision="1").content == b"one"
+    assert kestra.read("/f.txt", revision="2").status_code == 404
+    assert kestra.files("/revisions", path="/f.txt").status_code == 404
     kestra.write("/f.txt", b"three")
     assert kestra.read("/f.txt", revision="1").content == b"one"
     assert kestra.read("/f.txt", revision="2").status_code == 404

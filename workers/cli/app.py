@@ -17,8 +17,8 @@ from workers.cli.syncs import sync_app, syncs_app
 
 _EPILOG = (
     "Exit codes: 0 done, nothing to do, dry run, waiting or superseded; 2 the same with changes "
-    "(--exit-code); 3 refused, partial, stale, rejected, expired or cancelled; 4 not known how it "
-    "ended; 1 failed, or typed wrongly."
+    "(--exit-code); 3 refused, partial, stale, rejected, expired, cancelled, or a text was "
+    "overwritten that nobody had seen; 4 not known how it ended; 1 failed, or typed wrongly."
 )
 
 app = typer.Typer(

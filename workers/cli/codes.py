@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from tasks.outcome import Outcome, State
+from tasks.problems import Code
 
 DONE, FAILED, CHANGES, SHORT, UNKNOWN = 0, 1, 2, 3, 4
 
 #: 0 done, nothing to do, dry run, waiting for a person, or replaced by a newer plan; 3 not or
-#: not wholly done; 4 not known; 1 an error. A run that still moves (`--no-wait`) is 0.
+#: not wholly done, or done over a text that nobody had seen; 4 not known; 1 an error. A run that
+#: still moves (`--no-wait`) is 0.
 _CODES = {
     State.REFUSED: SHORT,
     State.PARTIAL: SHORT,
@@ -25,5 +27,7 @@ def code_of(outcome: Outcome, *, tell_changes: bool) -> int:
     changes."""
     counts = outcome.counts
     code = _CODES.get(outcome.state, DONE)
+    if code == DONE and any(problem.code is Code.OVERTAKEN for problem in outcome.problems):
+        return SHORT
     has_changes = bool(counts.add or counts.update or counts.delete)
     return CHANGES if tell_changes and code == DONE and has_changes else code

@@ -92,13 +92,32 @@ def diff(
         Output | None,
         typer.Option("--output", "-o", help="The changes as rows; else as a patch of the texts."),
     ] = None,
+    overtaken: Annotated[
+        bool,
+        typer.Option(
+            "--overtaken",
+            help="What others saved and this run overwrote unseen, as a patch to what was written.",
+        ),
+    ] = False,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="With --overtaken: the newest of these texts of one key, byte for byte.",
+        ),
+    ] = None,
 ) -> None:
     """What a run changes, as a patch of the texts or as one row a change."""
     from workers.cli.desk import records
+    from workers.cli.overtaken import show_overtaken
     from workers.cli.patches import show_patch, show_rows
 
     with records() as tools:
         found = tools.runs.find(run)
+        if overtaken or key is not None:
+            show_overtaken(tools, found, key)
+            return
         if found.patch is None or found.ion is None:
             say(f"run {found.id} is {found.state} and has no plan")
             raise typer.Exit(1 if found.state is not State.UNCHANGED else 0)

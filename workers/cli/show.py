@@ -12,7 +12,7 @@ from rich.text import Text
 from tasks.look import How
 from tasks.outcome import State
 from tasks.plan import Plan
-from tasks.problems import Problem
+from tasks.problems import Code, Problem
 from tasks.requests import ReviewRule
 from tasks.run import Asker, Run
 from tasks.toolbox import Toolbox
@@ -176,6 +176,8 @@ def _next(tools: Toolbox, run: Run, plan: Plan | None, name: str) -> Iterator[st
         yield f"expires:    {local(limit)}"
     if run.patch is not None and plan is not None and plan.changes:
         yield f"the texts:  tenantsync runs diff {run.id}"
+    if any(problem.code is Code.OVERTAKEN for problem in run.problems):
+        yield f"overtaken:  tenantsync runs diff {run.id} --overtaken"
     if run.state.in_motion or run.state is State.UNKNOWN:
         yield f"wait:       tenantsync runs wait {run.id}"
         yield f"explained:  tenantsync runs why {run.id}"

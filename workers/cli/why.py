@@ -9,6 +9,7 @@ from tasks.outcome import State
 from tasks.run import Run
 from tasks.store.parts import PartState
 from tasks.toolbox import Toolbox
+from workers.circuits import Answers
 from workers.cli.desk import Desk
 from workers.cli.progress import blocker, lane_words
 from workers.cli.show import approval, plan_of
@@ -61,6 +62,9 @@ def in_motion(desk: Desk, run: Run) -> Iterator[str]:
         yield from _planning(desk, run)
     else:
         yield from _lanes(desk, run)
+    standing = desk.runtime.standing(run)
+    if standing.answers is not Answers.CLOSED:
+        yield f"{standing}"
     yield from _messages(desk, run)
     yield _workers(desk)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.channel import opening
+from tasks.circuit import Unheard
 from tasks.connections import KestraConnection
 from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.client import Client
@@ -34,7 +35,7 @@ def test_the_steps_of_a_write_end_within_its_time(
     given = {"url": url, "connectTimeout": connect, **fields}
     connection = KestraConnection.model_validate(given)
     assert opening(connection, url) == (steps, tunnel)
-    client = Client(connection)
+    client = Client(connection, Unheard())
     for call in (
         Call(method="POST", path=("flows",), repeat=Repeat.ONCE),
         Call(method="POST", path=("flows", "import"), repeat=Repeat.SAFE, bulk=True),
