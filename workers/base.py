@@ -196,10 +196,11 @@ class Job(Task):  # type: ignore[type-arg]
     def _guarded(
         self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
     ) -> Any:
-        asked = _Asked(guard)
+        asked = _Asked(guard, earlier=self._wrote_before(taken))
         try:
             return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
         except (LeaseLost, Passing) as error:
+            self.request.update(sent=asked.asked)
             if self.request.retries < self.runtime.settings.attempts:
                 log.warning("%s", error.message)
                 woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
@@ -217,6 +218,11 @@ class Job(Task):  # type: ignore[type-arg]
         return self._leave(
             run, rest, needed, taken.token, lambda: self._lose(run, rest, why, sent=asked.asked)
         )
+
+    def _wrote_before(self, taken: Taken) -> bool:
+        """Whether an earlier start of this job may have sent a write: a retry says so, a start
+        that died cannot."""
+        return bool(self.request.get("sent")) or taken.attempts > self.request.retries + 1
 
     def _body(self, run: Run, rest: list[Any], guard: Guard) -> Any:
         return super().__call__(run, *rest, guard)
@@ -254,9 +260,13 @@ class Job(Task):  # type: ignore[type-arg]
         run_id, _, *rest = self.request.args or ()
         again = self.signature_from_request(self.request)
         again.options.update(
-            argsrepr=readable(run_id, *rest), kwargsrepr="", headers={"run": run_id}
+            argsrepr=readable(run_id, *rest), kwargsrepr="", headers=self._headers(run_id)
         )
         return json.dumps(dict(again))
+
+    def _headers(self, run_id: str) -> dict[str, Any]:
+        """What the next message of this job says of it."""
+        return {"run": run_id, "sent": bool(self.request.get("sent"))}
 
     # -- errors ---------------------------------------------------------------------------------
 
@@ -271,7 +281,14 @@ class Job(Task):  # type: ignore[type-arg]
         countdown = min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility)
         args = (run_id, self._epoch(epoch), *rest)
         shown: dict[str, Any] = {"argsrepr": readable(run_id, *rest), "kwargsrepr": ""}
-        raise self.retry(args=args, countdown=countdown, max_retries=None, exc=error, **shown)
+        raise self.retry(
+            args=args,
+            countdown=countdown,
+            max_retries=None,
+            exc=error,
+            headers=self._headers(run_id),
+            **shown,
+        )
 
     def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
         log.error("gives up: %s", why)
@@ -313,11 +330,12 @@ class Job(Task):  # type: ignore[type-arg]
 
 
 class _Asked:
-    """A guard that remembers whether it ever granted a write."""
+    """A guard that remembers whether it ever granted a write, to this start of its job or to an
+    `earlier` one."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, *, earlier: bool) -> None:
         self._guard = guard
-        self.asked = False
+        self.asked = earlier
 
     @property
     def longest(self) -> float:
