@@ -23,6 +23,8 @@ from urllib.parse import unquote, urlsplit
 from sandbox.git_backend import backend, git, read_head, turned_down
 
 _CHUNK = 1 << 16
+#: The content type of the answer to a push.
+_RESULT = "application/x-git-receive-pack-result"
 _HOOK = """\
 #!/bin/sh
 cat >/dev/null
@@ -182,23 +184,23 @@ class _Handler(BaseHTTPRequestHandler):
             server.wait_resumed()
             return self._cut()
         if server.redirect_to is not None:
-            return self._short(302, Location=server.redirect_to + self.path)
+            return self._short(302, {"Location": server.redirect_to + self.path})
         if server.status is not None:
             return self._short(server.status)
         if server.page is not None:
-            return self._short(200, server.page, **{"Content-Type": "text/html"})
+            return self._short(200, {"Content-Type": "text/html"}, server.page)
+        return self._answer_git()
+
+    def _answer_git(self) -> None:
+        """As a Git server does."""
         if not self._logged_in():
-            return self._short(401, **{"WWW-Authenticate": 'Basic realm="git"'})
+            return self._short(401, {"WWW-Authenticate": 'Basic realm="git"'})
         if not self._known():
             return self._short(404)
         if self._due("cut_pushes"):
             return self._cut_answer()
-        if self._is_push:
-            if server.meanwhile is not None:
-                meanwhile, server.meanwhile = server.meanwhile, None
-                meanwhile()
-            if server.turn_down:
-                return self._turned_down(server.turn_down.pop(0))
+        if self._is_push and self._let_others_write():
+            return self._turned_down(self._git_server.turn_down.pop(0))
         with suppress(BrokenPipeError, ConnectionResetError):
             self._backend()
         return None
@@ -242,10 +244,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_push(self) -> bool:
         return self.command == "POST" and self.path.endswith("/git-receive-pack")
 
+    def _let_others_write(self) -> bool:
+        """Lets another writer go first; whether this push is to be turned down."""
+        server = self._git_server
+        meanwhile, server.meanwhile = server.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return bool(server.turn_down)
+
     def _turned_down(self, words: str) -> None:
         answer = turned_down(b"".join(self._body()), words)
-        kind = "application/x-git-receive-pack-result"
-        self._whole(200, answer, {"Content-Type": kind})
+        self._whole(200, {"Content-Type": _RESULT}, answer)
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: IO[bytes]) -> None:
         self._log(status)
@@ -258,12 +267,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")
 
-    def _short(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def _short(
+        self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> None:
         for _ in self._body():
             pass
-        self._whole(status, body, headers)
+        self._whole(status, headers or {}, body)
 
-    def _whole(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    def _whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self._log(status)
         self.send_response(status)
         for name, value in headers.items():
@@ -275,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _cut_answer(self) -> None:
         # An answer has to begin: curl itself repeats a request that got none.
         self.send_response(200)
-        self.send_header("Content-Type", "application/x-git-receive-pack-result")
+        self.send_header("Content-Type", _RESULT)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self._cut()

@@ -15,8 +15,8 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, Retry
 
 from tasks import ending, steps, writes
-from tasks.errors import Cancelled, LeaseLost, Overtaken, Passing, TenantSyncError
-from tasks.guard import Guard
+from tasks.errors import LeaseLost, Overtaken, Passing, TenantSyncError
+from tasks.guard import Asked, Guard, Stopped
 from tasks.jobs import LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
 from tasks.points import reach
@@ -164,7 +164,7 @@ class Job(Task):  # type: ignore[type-arg]
             return self._leave(run, rest, needed, _NO_LEASE, lambda: "done before")
         if run.cancelled_by is not None and not self._is_held(run, needed):
             return self._leave(
-                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, _Stopped())
+                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, Stopped())
             )
         taken = self._take(run, needed)
         if taken.attempts > self.runtime.settings.attempts + 1:
@@ -196,7 +196,7 @@ class Job(Task):  # type: ignore[type-arg]
     def _guarded(
         self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
     ) -> Any:
-        asked = _Asked(guard, earlier=self._wrote_before(taken))
+        asked = Asked(guard, earlier=self._wrote_before(taken))
         try:
             return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
         except (LeaseLost, Passing) as error:
@@ -327,38 +327,6 @@ class Job(Task):  # type: ignore[type-arg]
     def answer(self, run: Run) -> None:
         """See `tasks.jobs.Job.answer`."""
         self.runtime.answer(run)
-
-
-class _Asked:
-    """A guard that remembers whether it ever granted a write, to this start of its job or to an
-    `earlier` one."""
-
-    def __init__(self, guard: Guard, *, earlier: bool) -> None:
-        self._guard = guard
-        self.asked = earlier
-
-    @property
-    def longest(self) -> float:
-        return self._guard.longest
-
-    def __call__(self, seconds: float) -> None:
-        self._guard(seconds)
-        self.asked = True
-
-    def held(self) -> bool:
-        return self._guard.held()
-
-
-class _Stopped:
-    """The guard of a job that only looks at what landed, without the leases that a write needs."""
-
-    longest = 0.0
-
-    def __call__(self, seconds: float) -> None:
-        raise Cancelled(f"the run was cancelled; no write of {seconds:g} s is started")
-
-    def held(self) -> bool:
-        return True
 
 
 def _place(rest: Sequence[Any]) -> dict[str, str]:
