@@ -80,6 +80,8 @@ class GitServer:
         self.meanwhile: Callable[[], object] | None = None
         #: Fault: take requests and never answer, until `stop` or `resume`.
         self.hanging = False
+        #: Fault: do so with the requests whose path ends like this.
+        self.hang_at: str | None = None
         #: Requests that hang now.
         self.waiting = 0
         self._resumed = threading.Event()
@@ -180,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         server = self._git_server
-        if server.hanging:
+        if server.hanging or (server.hang_at and self.path.endswith(server.hang_at)):
             server.wait_resumed()
             return self._cut()
         if server.redirect_to is not None:

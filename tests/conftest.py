@@ -17,6 +17,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("crossing")
     group.addoption("--all-pairs", action="store_true", help="cross runs at every pair of points")
     group.addoption("--pairs-seed", type=int, help="which pairs are chosen; default: of the day")
+    parser.addoption(
+        "--all-damages", action="store_true", help="damage mirrors in all ways at all steps"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
