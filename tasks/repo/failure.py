@@ -76,7 +76,9 @@ _TABLE: tuple[tuple[type[TenantSyncError], str, tuple[str, ...]], ...] = (
         "unable to get local issuer",
     )),
     (Busy, _BUSY, (r"(returned error:|HTTP) (429|5\d\d)", "Too Many Requests", "rate limit")),
-    (NoSpace, _DISK, ("^.*No space left on device", "^.*Out of diskspace", "^.*Disk quota exceeded")),
+    (NoSpace, _DISK, (
+        "^.*No space left on device", "^.*Out of diskspace", "^.*Disk quota exceeded",
+    )),
     (NotFound, _MISSING, (
         "[Rr]epository .*not found", "[Rr]epository not found", "returned error: 404",
         "does not appear to be a git repository", "could not be found", "is this a git repository",
