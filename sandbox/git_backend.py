@@ -40,6 +40,18 @@ def read_head(pipe: IO[bytes]) -> tuple[int, list[tuple[str, str]]]:
     return status, headers
 
 
+def turned_down(push: bytes, words: str) -> bytes:
+    """The answer to a push of one ref, as receive-pack gives it when it does not write the ref."""
+    ref = push[4:].split(b"\0", 1)[0].split()[2].decode()
+    report = _line(b"unpack ok\n") + _line(f"ng {ref} {words}\n".encode()) + b"0000"
+    return _line(b"\x01" + report) + b"0000"
+
+
+def _line(content: bytes) -> bytes:
+    """One line of git's protocol: its length in four hex digits goes first."""
+    return b"%04x" % (len(content) + 4) + content
+
+
 def _environment() -> dict[str, str]:
     """A clean environment: settings of whoever runs the server change nothing."""
     return {

@@ -12,7 +12,7 @@ import hmac
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,9 +20,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from sandbox.git_backend import backend, git, read_head
+from sandbox.git_backend import backend, git, read_head, turned_down
 
 _CHUNK = 1 << 16
+#: The content type of the answer to a push.
+_RESULT = "application/x-git-receive-pack-result"
 _HOOK = """\
 #!/bin/sh
 cat >/dev/null
@@ -69,8 +71,17 @@ class GitServer:
         self.redirect_to: str | None = None
         #: Fault: answer every request by this status.
         self.status: int | None = None
+        #: Fault: answer every request by 200 and this page, as a proxy or a login page does.
+        self.page: bytes | None = None
+        #: Fault: turn the next pushes down by these words, one each; nothing is written.
+        self.turn_down: list[str] = []
+        #: Called once, when a push has seen the branches and before it is executed: what another
+        #: writer does just then.
+        self.meanwhile: Callable[[], object] | None = None
         #: Fault: take requests and never answer, until `stop` or `resume`.
         self.hanging = False
+        #: Fault: do so with the requests whose path ends like this.
+        self.hang_at: str | None = None
         #: Requests that hang now.
         self.waiting = 0
         self._resumed = threading.Event()
@@ -112,18 +123,19 @@ class GitServer:
             git(f"--git-dir={path}", "config", "http.receivepack", "true")
         return path
 
-    def refuse(self, name: str, text: str) -> None:
-        """Fault: let a pre-receive hook refuse every push to `name` with this text."""
+    def refuse(self, name: str, text: str, hook: str = "pre-receive") -> None:
+        """Fault: let a hook (pre-receive or update) refuse every push to `name` with this text."""
         path = self.create(name)
         (path / "refusal.txt").write_text(text + "\n", encoding="utf-8")
-        hook = path / "hooks/pre-receive"
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text(_HOOK, encoding="utf-8")
-        hook.chmod(0o755)
+        program = path / "hooks" / hook
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(_HOOK, encoding="utf-8")
+        program.chmod(0o755)
 
     def accept(self, name: str) -> None:
         """Take pushes to `name` again."""
-        (self.create(name) / "hooks/pre-receive").unlink(missing_ok=True)
+        for hook in ("pre-receive", "update"):
+            (self.create(name) / "hooks" / hook).unlink(missing_ok=True)
 
     def resume(self) -> None:
         """Let hanging requests go: their connections are closed without an answer."""
@@ -170,19 +182,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         server = self._git_server
-        if server.hanging:
+        if server.hanging or (server.hang_at and self.path.endswith(server.hang_at)):
             server.wait_resumed()
             return self._cut()
         if server.redirect_to is not None:
-            return self._short(302, Location=server.redirect_to + self.path)
+            return self._short(302, {"Location": server.redirect_to + self.path})
         if server.status is not None:
             return self._short(server.status)
+        if server.page is not None:
+            return self._short(200, {"Content-Type": "text/html"}, server.page)
+        return self._answer_git()
+
+    def _answer_git(self) -> None:
+        """As a Git server does."""
         if not self._logged_in():
-            return self._short(401, **{"WWW-Authenticate": 'Basic realm="git"'})
+            return self._short(401, {"WWW-Authenticate": 'Basic realm="git"'})
         if not self._known():
             return self._short(404)
         if self._due("cut_pushes"):
             return self._cut_answer()
+        if self._is_push and self._let_others_write():
+            return self._turned_down(self._git_server.turn_down.pop(0))
         with suppress(BrokenPipeError, ConnectionResetError):
             self._backend()
         return None
@@ -217,10 +237,26 @@ class _Handler(BaseHTTPRequestHandler):
     def _due(self, fault: str) -> bool:
         """Whether this push meets the fault, which is then used up."""
         left = getattr(self._git_server, fault)
-        if self.command != "POST" or not self.path.endswith("/git-receive-pack") or left < 1:
+        if not self._is_push or left < 1:
             return False
         setattr(self._git_server, fault, left - 1)
         return True
+
+    @property
+    def _is_push(self) -> bool:
+        return self.command == "POST" and self.path.endswith("/git-receive-pack")
+
+    def _let_others_write(self) -> bool:
+        """Lets another writer go first; whether this push is to be turned down."""
+        server = self._git_server
+        meanwhile, server.meanwhile = server.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return bool(server.turn_down)
+
+    def _turned_down(self, words: str) -> None:
+        answer = turned_down(b"".join(self._body()), words)
+        self._whole(200, {"Content-Type": _RESULT}, answer)
 
     def _send(self, status: int, headers: list[tuple[str, str]], body: IO[bytes]) -> None:
         self._log(status)
@@ -233,20 +269,26 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")
 
-    def _short(self, status: int, **headers: str) -> None:
-        self._log(status)
+    def _short(
+        self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> None:
         for _ in self._body():
             pass
+        self._whole(status, headers or {}, body)
+
+    def _whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self._log(status)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def _cut_answer(self) -> None:
         # An answer has to begin: curl itself repeats a request that got none.
         self.send_response(200)
-        self.send_header("Content-Type", "application/x-git-receive-pack-result")
+        self.send_header("Content-Type", _RESULT)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self._cut()

@@ -43,3 +43,37 @@ class Stoppable:
 
     def held(self) -> bool:
         return self.guard.held()
+
+
+class Asked:
+    """A guard that remembers whether it ever granted a write, to this start of its job or to an
+    `earlier` one."""
+
+    def __init__(self, guard: Guard, *, earlier: bool) -> None:
+        self._guard = guard
+        self.asked = earlier
+
+    @property
+    def longest(self) -> float:
+        return self._guard.longest
+
+    def __call__(self, seconds: float) -> None:
+        """As the guard, and remembers that it granted."""
+        self._guard(seconds)
+        self.asked = True
+
+    def held(self) -> bool:
+        return self._guard.held()
+
+
+class Stopped:
+    """The guard of a job that only looks at what landed, without the leases that a write needs."""
+
+    longest = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        """Raises Cancelled."""
+        raise Cancelled(f"the run was cancelled; no write of {seconds:g} s is started")
+
+    def held(self) -> bool:
+        return True

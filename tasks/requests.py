@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, field_validator
 
 from tasks.artifacts import Kind
 from tasks.connections import Text
+from tasks.layout import MAX_PATH, check_path
 from tasks.record import Record
 
 #: A namespace as Kestra accepts it (kestra-api: `^[a-z0-9][a-z0-9._-]*`, 1-150).
@@ -160,8 +161,13 @@ class Sync(Record, use_attribute_docstrings=True):
     @classmethod
     def _plain_directory(cls, value: str) -> str:
         parts = [part for part in value.strip("/").split("/") if part]
-        if any(part in {".", ".."} or part.lower() == ".git" for part in parts):
-            raise ValueError("gitDirectory is a plain folder below the root, without . or ..")
+        # Room for what the layout puts below it; the rules are those of every path in Git.
+        reason = check_path("/".join(parts)) if parts else None
+        if reason or len("/".join(parts).encode()) > MAX_PATH // 2:
+            why = reason or f"it is longer than {MAX_PATH // 2} bytes"
+            raise ValueError(
+                f"gitDirectory is a plain folder below the root, without . or ..: {why}"
+            )
         return "/".join(parts)
 
     @property

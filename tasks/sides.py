@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tasks import snapshots
 from tasks.artifacts import GLOBAL, Entry, Kind, Part, Snapshot
+from tasks.errors import Refused
 from tasks.ignore import IGNORE_FILE, Ignore
 from tasks.kestra.side import KestraSide
 from tasks.repo.side import RepoSide
@@ -15,6 +16,7 @@ from tasks.run import Run
 from tasks.snapshots import GitFile, Known
 from tasks.store.contents import Contents
 from tasks.survey import PartSurvey
+from tasks.visible import visible_line
 
 #: The bytes of blobs of Git by id.
 Blobs = Callable[[Collection[str]], Mapping[str, bytes]]
@@ -81,14 +83,28 @@ def git_view(part: Part, folder: str, files: Sequence[GitFile], kestra: View, bl
     known = {
         entry.oid: Known(name, entry.digest) for name, entry in kestra.snapshot.entries.items()
     }
-    snapshot = snapshots.git(part, folder, files, known, blobs)
+    named = _named(files, blobs)
+    snapshot = snapshots.git(part, folder, files, known, named)
 
     def read(names: Collection[str]) -> Mapping[str, bytes]:
         oids = {name: snapshot.entries[name].oid for name in names}
-        contents = blobs(list(oids.values()))
+        contents = named(list(oids.values()))
         return {name: contents[oid] for name, oid in oids.items()}
 
     return View(snapshot=snapshot, read=read)
+
+
+def _named(files: Sequence[GitFile], blobs: Blobs) -> Blobs:
+    """Reads blobs of these files; what keeps one from being read is told by its path."""
+
+    def read(oids: Collection[str]) -> Mapping[str, bytes]:
+        try:
+            return blobs(oids)
+        except Refused as error:
+            paths = [path for path, _, oid in files if oid in error.message]
+            raise Refused(": ".join([*map(visible_line, paths[:1]), error.message])) from None
+
+    return read
 
 
 def without_ignored(kestra: View, git: View) -> tuple[View, View]:

@@ -21,6 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--all-faults", action="store_true", help="every fault at every point")
     group.addoption("--faults-seed", type=int, help="which faults are chosen; default: of the day")
+    parser.addoption(
+        "--all-damages", action="store_true", help="damage mirrors in all ways at all steps"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

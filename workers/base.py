@@ -15,8 +15,8 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, Retry
 
 from tasks import ending, steps, writes
-from tasks.errors import Cancelled, LeaseLost, Overtaken, Passing, TenantSyncError
-from tasks.guard import Guard
+from tasks.errors import LeaseLost, Overtaken, Passing, TenantSyncError
+from tasks.guard import Asked, Guard, Stopped
 from tasks.jobs import ASKING, LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
 from tasks.points import reach
@@ -187,7 +187,7 @@ class Job(Task):  # type: ignore[type-arg]
             return self._leave(run, rest, needed, _NO_LEASE, lambda: "done before")
         if run.cancelled_by is not None and not self._is_held(run, needed):
             return self._leave(
-                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, _Stopped())
+                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, Stopped())
             )
         taken = self._take(run, needed)
         if taken.attempts > self.runtime.settings.attempts + 1:
@@ -219,10 +219,11 @@ class Job(Task):  # type: ignore[type-arg]
     def _guarded(
         self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
     ) -> Any:
-        asked = _Asked(guard)
+        asked = Asked(guard, earlier=self._wrote_before(taken))
         try:
             return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
         except (LeaseLost, Passing) as error:
+            self.request.update(sent=asked.asked)
             if self.request.retries < self.runtime.settings.attempts:
                 log.warning("%s", error.message)
                 woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
@@ -240,6 +241,11 @@ class Job(Task):  # type: ignore[type-arg]
         return self._leave(
             run, rest, needed, taken.token, lambda: self._lose(run, rest, why, sent=asked.asked)
         )
+
+    def _wrote_before(self, taken: Taken) -> bool:
+        """Whether an earlier start of this job may have sent a write: a retry says so, a start
+        that died cannot."""
+        return bool(self.request.get("sent")) or taken.attempts > self.request.retries + 1
 
     def _body(self, run: Run, rest: list[Any], guard: Guard) -> Any:
         return super().__call__(run, *rest, guard)
@@ -277,9 +283,13 @@ class Job(Task):  # type: ignore[type-arg]
         run_id, _, *rest = self.request.args or ()
         again = self.signature_from_request(self.request)
         again.options.update(
-            argsrepr=readable(run_id, *rest), kwargsrepr="", headers={"run": run_id}
+            argsrepr=readable(run_id, *rest), kwargsrepr="", headers=self._headers(run_id)
         )
         return json.dumps(dict(again))
+
+    def _headers(self, run_id: str) -> dict[str, Any]:
+        """What the next message of this job says of it."""
+        return {"run": run_id, "sent": bool(self.request.get("sent"))}
 
     # -- servers --------------------------------------------------------------------------------
 
@@ -317,7 +327,7 @@ class Job(Task):  # type: ignore[type-arg]
             self.request, countdown=seconds, retries=self.request.retries
         )
         again.options.update(
-            argsrepr=readable(run_id, *rest), kwargsrepr="", headers={"run": run_id}
+            argsrepr=readable(run_id, *rest), kwargsrepr="", headers=self._headers(run_id)
         )
         again.apply_async()
 
@@ -340,7 +350,14 @@ class Job(Task):  # type: ignore[type-arg]
         countdown = min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility)
         args = (run_id, self._epoch(epoch), *rest)
         shown: dict[str, Any] = {"argsrepr": readable(run_id, *rest), "kwargsrepr": ""}
-        raise self.retry(args=args, countdown=countdown, max_retries=None, exc=error, **shown)
+        raise self.retry(
+            args=args,
+            countdown=countdown,
+            max_retries=None,
+            exc=error,
+            headers=self._headers(run_id),
+            **shown,
+        )
 
     def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
         log.error("gives up: %s", why)
@@ -379,37 +396,6 @@ class Job(Task):  # type: ignore[type-arg]
     def answer(self, run: Run) -> None:
         """See `tasks.jobs.Job.answer`."""
         self.runtime.answer(run)
-
-
-class _Asked:
-    """A guard that remembers whether it ever granted a write."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self.asked = False
-
-    @property
-    def longest(self) -> float:
-        return self._guard.longest
-
-    def __call__(self, seconds: float) -> None:
-        self._guard(seconds)
-        self.asked = True
-
-    def held(self) -> bool:
-        return self._guard.held()
-
-
-class _Stopped:
-    """The guard of a job that only looks at what landed, without the leases that a write needs."""
-
-    longest = 0.0
-
-    def __call__(self, seconds: float) -> None:
-        raise Cancelled(f"the run was cancelled; no write of {seconds:g} s is started")
-
-    def held(self) -> bool:
-        return True
 
 
 def _place(rest: Sequence[Any]) -> dict[str, str]:

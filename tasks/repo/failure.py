@@ -21,6 +21,14 @@ from tasks.errors import (
 #: Characters of git's own words that are repeated in a message.
 QUOTED = 600
 
+
+class NoSpace(Busy):
+    """The disk of the worker is full."""
+
+
+#: Commands that do not only ask the local mirror.
+_ABROAD = {"fetch", "init", "ls-remote", "push"}
+
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 #: Control characters, and those that reorder or hide text.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -68,7 +76,9 @@ _TABLE: tuple[tuple[type[TenantSyncError], str, tuple[str, ...]], ...] = (
         "unable to get local issuer",
     )),
     (Busy, _BUSY, (r"(returned error:|HTTP) (429|5\d\d)", "Too Many Requests", "rate limit")),
-    (Busy, _DISK, ("^.*No space left on device", "^.*Disk quota exceeded")),
+    (NoSpace, _DISK, (
+        "^.*No space left on device", "^.*Out of diskspace", "^.*Disk quota exceeded",
+    )),
     (NotFound, _MISSING, (
         "[Rr]epository .*not found", "[Rr]epository not found", "returned error: 404",
         "does not appear to be a git repository", "could not be found", "is this a git repository",
@@ -80,8 +90,10 @@ _TABLE: tuple[tuple[type[TenantSyncError], str, tuple[str, ...]], ...] = (
         "^.*missing (blob|tree|commit|object)", "^.*object file .* is empty",
         "^.*unable to (read|find) ", "^.*not a tree object", "^.*not a git repository",
         "^.*garbage at end", "^.*did not send all necessary objects", "^.*ignoring broken ref",
-        "^.*bad (signature|index) file", "^.*cannot read", "^.*not a valid (object|commit)",
-        "^.*Not a valid (object|commit) name", "^.*bad config", "^.*Needed a single revision",
+        "^.*(unexpected|unterminated) line in .*packed-refs", "^.*packed refname is dangerous",
+        r"^.*multi-pack-index(?!\.lock)", "^.*bad (signature|index) file", "^.*cannot read",
+        "^.*not a valid (object|commit)", "^.*Not a valid (object|commit) name", "^.*bad config",
+        "^.*Needed a single revision",
     )),
     (Busy, _LOCKED, (r"^.*Unable to create '.*\.lock'", "cannot lock ref")),
     (Unreachable, _NETWORK, (
@@ -105,7 +117,8 @@ def failure(command: str, code: int, stderr: str, place: str) -> TenantSyncError
     """The error for a git command that ended with a code it should not have.
 
     `command` is its name (`fetch`), `stderr` is free of secrets, `place` the canonical URL.
-    Words that nobody knows give Doubtful: they are never read as "missing".
+    Words that nobody knows give Doubtful, which is never read as "missing", or MirrorCorrupt where
+    only the local mirror was asked: there are more kinds of damage than git has words for.
     """
     said = readable(stderr)
     where = f"git {command} of {place}"
@@ -116,7 +129,8 @@ def failure(command: str, code: int, stderr: str, place: str) -> TenantSyncError
     for pattern, error, why in _RULES:
         if pattern.search(said):
             return error(f"{where}: {why} [{_quoted(said)}]")
-    return Doubtful(f"{where} ended with code {code}: {_quoted(said) or 'it said nothing'}")
+    told = f"{where} ended with code {code}: {_quoted(said) or 'it said nothing'}"
+    return Doubtful(told) if command in _ABROAD else MirrorCorrupt(f"{told}; {_CORRUPT}")
 
 
 class Expired(Unreachable):

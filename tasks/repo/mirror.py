@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tasks.errors import MirrorCorrupt, TenantSyncError, Unreachable
 from tasks.repo.command import Git
+from tasks.repo.failure import NoSpace
 from tasks.repo.url import check_branch, check_oid, check_run
 
 #: Days after which private refs that nobody released are dropped. What they held stays for two
@@ -48,6 +49,7 @@ class Mirror:
         name = hashlib.sha256(identity.encode()).hexdigest()[:32]
         self.path = root / f"{name}.git"
         self._lock = root / f"{name}.lock"
+        self._writers = root / f"{name}.writers"
         self.git = replace(git, directory=self.path)
         self._swept = -float(STALE_LOCK)
 
@@ -85,10 +87,16 @@ class Mirror:
         return self.git.run("rev-parse", "--verify", "--quiet", name, accept=(0, 1)).code == 0
 
     def release(self, run_id: str) -> None:
-        """Drop the private refs of the run; its objects may go at the next collection."""
+        """Drop the private refs of the run; its objects may go at the next collection.
+
+        What keeps git from it (a lock, damage) keeps no run from its end: refs that stay are
+        dropped after REF_DAYS.
+        """
+        prefix = f"{_REFS}/{check_run(run_id)}/"
         if self.path.exists():
             self._sweep_sometimes()
-            self._drop(self._refs(f"{_REFS}/{check_run(run_id)}/"))
+            with suppress(TenantSyncError):
+                self._drop(self._refs(prefix))
 
     def stamp(self) -> int:
         """Which directory this is now; another one after the mirror was set aside."""
@@ -96,6 +104,27 @@ class Mirror:
             return self.path.stat().st_ino
         except FileNotFoundError:
             return 0
+
+    def is_sound(self) -> bool:
+        """Whether everything that its refs lead to is here and can be read."""
+        try:
+            self.git.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+        except MirrorCorrupt:
+            return False
+        return True
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Held by every command that adds objects. Where the disk is full, the last one to fail
+        removes what all of them left half written: it would keep the disk full for a day."""
+        with self._writers.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            try:
+                yield
+            except NoSpace:
+                if _take(file.fileno(), 0):
+                    self._sweep_files(0)
+                raise
 
     def set_aside(self, stamp: int) -> None:
         """Move a damaged mirror out of the way, unless somebody did already."""
@@ -108,7 +137,8 @@ class Mirror:
         ref = self.ref(run_id)
         if self.path.exists():
             self._sweep_sometimes()
-            self._fetch_into(self.path, remote, url, f"+{source}:{ref}")
+            with self.writing():
+                self._fetch_into(self.path, remote, url, f"+{source}:{ref}")
         else:
             self._fill(remote, url, f"+{source}:{ref}")
         found = self.git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", accept=(0, 1))
@@ -228,11 +258,14 @@ class Mirror:
         """Remove stale locks, and files and directories that killed commands left behind."""
         for path in self.path.rglob("*.lock"):
             _remove_older(path, STALE_LOCK)
-        for pattern in ("objects/pack/tmp_*", "objects/tmp_*", "fast_import_crash_*"):
-            for path in self.path.glob(pattern):
-                _remove_older(path, STALE_FILE)
+        self._sweep_files(STALE_FILE)
         for path in self.path.parent.glob(f"{self.path.stem}.*-*"):
             _remove_older(path, STALE_FILE)
+
+    def _sweep_files(self, seconds: float) -> None:
+        for pattern in ("objects/pack/tmp_*", "objects/tmp_*", "fast_import_crash_*"):
+            for path in self.path.glob(pattern):
+                _remove_older(path, seconds)
 
 
 def _take(descriptor: int, seconds: float) -> bool:

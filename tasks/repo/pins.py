@@ -114,7 +114,9 @@ class Pins:
         stamp = self._mirror.stamp()
         try:
             return self._remote.ask(fetch)
-        except MirrorCorrupt:
+        except (MirrorCorrupt, Doubtful) as error:
+            if isinstance(error, Doubtful) and (not stamp or self._mirror.is_sound()):
+                raise
             self._mirror.set_aside(stamp)
             return self._remote.ask(fetch)
 

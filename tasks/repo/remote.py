@@ -14,6 +14,7 @@ from tasks.channel import knock, problem
 from tasks.connections import RepositoryConnection
 from tasks.errors import (
     ConfigError,
+    Doubtful,
     LoginRefused,
     NotFound,
     TenantSyncError,
@@ -154,9 +155,10 @@ class Remote:
     def _refs(self, *patterns: str) -> tuple[dict[str, str], str | None]:
         """Refs whose names end with a pattern, with their oids, and the name of the default
         branch where HEAD was asked."""
-        text = self.ask(
-            lambda git: git.run("ls-remote", "--symref", "--", self.url.text, *patterns).text
-        )
+        command = ("ls-remote", "--symref", "--", self.url.text, *patterns)
+        text = self.ask(lambda git: git.run(*command).text)
+        if not text and self._over_http:
+            self._check_protocol(command)
         refs: dict[str, str] = {}
         default = None
         for line in text.split("\n"):
@@ -166,3 +168,22 @@ class Remote:
             elif is_oid(oid):
                 refs[name] = oid
         return refs, default
+
+    def _check_protocol(self, command: tuple[str, ...]) -> None:
+        """Raises Doubtful when a server that shows no ref does not speak git's protocol.
+
+        git takes any page of one line, and an empty one, for the list of a plain file server
+        (gitprotocol-http, "dumb" clients): a login page would read as an empty repository.
+        """
+        said = self.ask(lambda git: _traced(git).run(*command).stderr)
+        if "packet:" not in said:
+            raise Doubtful(
+                f"{self.url.canonical}: what answers there is no Git server (a login page or a "
+                "proxy?); check the url and the way to it"
+            )
+
+
+def _traced(git: Git) -> Git:
+    """git that shows on stderr each line of its protocol."""
+    environment = {**git.login.environment, "GIT_TRACE_PACKET": "1"}
+    return replace(git, login=replace(git.login, environment=environment))

@@ -222,7 +222,8 @@ class RepoSide:
         signature = Signature(author=author, committer=committer, when=when)
         try:
             ref = self._mirror.ref(run_id)
-            return build(self._mirror.git, ref, base, files, text, signature)
+            with self._mirror.writing():
+                return build(self._mirror.git, ref, base, files, text, signature)
         except MirrorCorrupt:
             self._mirror.set_aside(stamp)
             raise

@@ -118,10 +118,10 @@ def blobs(git: Git, oids: Iterable[str], limit: int = LIMIT) -> Iterator[tuple[s
                     f"{git.place}: blob {oid} has {size} bytes, the limit is {limit}; make it "
                     "smaller or keep it out of the synced folders"
                 )
-            content = stream.stdout.read(size + 1)
-            if len(content) != size + 1:
+            content = stream.stdout.read(size)
+            if len(content) != size or stream.stdout.read(1) != b"\n":
                 raise stream.broken()
-            yield oid, content[:-1]
+            yield oid, content
 
 
 def sizes(git: Git, oids: Iterable[str]) -> Mapping[str, int]:

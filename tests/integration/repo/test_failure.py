@@ -17,7 +17,7 @@ from tasks.errors import (
     Unsupported,
 )
 from tasks.repo.command import KEPT
-from tasks.repo.failure import QUOTED, failure, readable
+from tasks.repo.failure import QUOTED, NoSpace, failure, readable
 
 PLACE = "https://git.example.org/a/b"
 
@@ -57,7 +57,7 @@ PLACE = "https://git.example.org/a/b"
         ("fatal: unable to access 'https://x/': The requested URL returned error: 429", Busy),
         ("fatal: unable to access 'https://x/': The requested URL returned error: 503", Busy),
         ("error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502", Busy),
-        ("fatal: write error: No space left on device", Busy),
+        ("fatal: write error: No space left on device", NoSpace),
         ("fatal: Unable to create '/m/packed-refs.lock': File exists.", Busy),
         ("fatal: unable to access 'https://x/': Could not resolve host: x", Unreachable),
         ("ssh: Could not resolve hostname x: Name or service not known", Unreachable),
@@ -87,6 +87,12 @@ def test_what_git_says_becomes_the_error_that_fits(said: str, error: type[Tenant
     found = failure("fetch", 128, said, PLACE)
     assert type(found) is error
     assert PLACE in found.message and "git fetch" in found.message
+
+
+def test_new_words_of_a_command_that_asks_the_mirror_alone_mean_damage() -> None:
+    said = "fatal: failed to read object 1: Bad file descriptor"
+    assert type(failure("ls-tree", 128, said, PLACE)) is MirrorCorrupt
+    assert type(failure("push", 128, said, PLACE)) is Doubtful
 
 
 def test_a_command_that_was_killed_may_be_tried_again() -> None:

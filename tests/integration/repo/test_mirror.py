@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from sandbox.git_server import GitServer
 from tasks.errors import MirrorCorrupt, NotFound, Unreachable
 from tasks.repo import mirror as mirrors
 from tasks.repo.side import RepoSide
+from tests.damage import DAMAGES, empty_refs, lost_pack, truncated_pack, zero_bytes
 from tests.integration.repo.bare import Bare
 from tests.integration.repo.conftest import MakeSide
 from tests.integration.repo.parts import commit, made, wait_until
@@ -150,58 +150,6 @@ def test_release_of_a_repository_never_seen_is_quiet(side: RepoSide) -> None:
 
 
 # Damage
-
-
-def zero_bytes(path: Path) -> None:
-    pack = next(path.glob("objects/pack/*.pack"))
-    pack.chmod(0o600)
-    with pack.open("r+b") as file:
-        file.seek(pack.stat().st_size // 2)
-        file.write(b"\0" * 4096)
-
-
-def truncated_pack(path: Path) -> None:
-    pack = next(path.glob("objects/pack/*.pack"))
-    pack.chmod(0o600)
-    os.truncate(pack, pack.stat().st_size // 3)
-
-
-def lost_pack(path: Path) -> None:
-    for file in path.glob("objects/pack/*"):
-        file.unlink()
-
-
-def lost_index(path: Path) -> None:
-    for file in path.glob("objects/pack/*.idx"):
-        file.unlink()
-
-
-def lost_head(path: Path) -> None:
-    (path / "HEAD").unlink()
-
-
-def lost_objects(path: Path) -> None:
-    shutil.rmtree(path / "objects")
-
-
-def lost_mirror(path: Path) -> None:
-    shutil.rmtree(path)
-
-
-def empty_refs(path: Path) -> None:
-    for file in (path / "refs").rglob("*"):
-        if file.is_file():
-            file.write_bytes(b"")
-
-
-def broken_config(path: Path) -> None:
-    (path / "config").write_text("[core\n\0")
-
-
-DAMAGES = [
-    zero_bytes, truncated_pack, lost_pack, lost_index, lost_head, lost_objects, lost_mirror,
-    empty_refs, broken_config,
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -367,6 +315,19 @@ def test_stale_locks_and_leftovers_are_swept_and_young_ones_stay(
     assert [each.name for each in stale if each.exists()] == []
     assert young.exists()
     assert mirror_of(side).text("for-each-ref", "--format=%(objectname)", "refs/kept/") == tip
+
+
+def test_a_lock_that_keeps_refs_from_being_dropped_keeps_no_run_from_its_end(
+    bare: Bare, side: RepoSide
+) -> None:
+    bare.commit({"a": b"1"})
+    side.fetch("run-1", "main")
+    lock = aged(side._mirror.path / "packed-refs.lock", 5)
+    side.release("run-1")
+    assert mirror_of(side).text("for-each-ref", "refs/tenantsync/run-1/")
+    lock.unlink()
+    side.release("run-1")
+    assert not mirror_of(side).text("for-each-ref", "refs/tenantsync/run-1/")
 
 
 def test_a_fetch_that_hangs_is_ended_with_all_its_programs(
