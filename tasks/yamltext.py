@@ -81,7 +81,8 @@ def decoded(content: bytes) -> str:
 
 def is_readable(text: str | bytes) -> bool:
     """Whether a parser comes to the end of a text in a time that grows with its length."""
-    return text.count("%TAG" if isinstance(text, str) else b"%TAG") <= MAX_TAGS
+    count = text.count("%TAG") if isinstance(text, str) else text.count(b"%TAG")
+    return count <= MAX_TAGS
 
 
 def scalars(content: bytes) -> Iterator[Scalar]:
