@@ -17,7 +17,9 @@ export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test fuzz check bench docs clean
+# Seconds for each parser of outside texts.
+FUZZ_SECONDS ?= 60
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +31,9 @@ demo: $(STAMP) ## Sync a sample tenant with a Git server, all on this machine
 
 test: $(STAMP) ## Run the tests; no network needed
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP) ## Fuzz each parser of outside texts for a minute
+	@$(BIN)/python -m pytest tests/fuzz --fuzz-seconds $(FUZZ_SECONDS) --timeout 1800 $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types, and who may import whom
 	@failed=0; \

@@ -17,18 +17,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("crossing")
     group.addoption("--all-pairs", action="store_true", help="cross runs at every pair of points")
     group.addoption("--pairs-seed", type=int, help="which pairs are chosen; default: of the day")
+    group = parser.getgroup("fuzzing")
+    group.addoption("--fuzz-seconds", type=float, default=1.5, help="seconds for each parser")
+    group.addoption("--fuzz-seed", type=int, help="where fuzzing starts; default: of the day")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Chosen once, so that all processes of a run collect the same tests.
-    if config.option.pairs_seed is None:
-        config.option.pairs_seed = datetime.datetime.now(datetime.UTC).date().toordinal()
+    today = datetime.datetime.now(datetime.UTC).date().toordinal()
+    for name in ("pairs_seed", "fuzz_seed"):
+        if getattr(config.option, name) is None:
+            setattr(config.option, name, today)
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    if config.option.all_pairs:
-        return "crossing runs: all pairs of points"
-    return f"crossing runs: pairs chosen by --pairs-seed {config.option.pairs_seed}"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    chosen = config.option
+    fuzzing = f"fuzzing: --fuzz-seed {chosen.fuzz_seed}, {chosen.fuzz_seconds:g} s each"
+    if chosen.all_pairs:
+        return ["crossing runs: all pairs of points", fuzzing]
+    return [f"crossing runs: pairs chosen by --pairs-seed {chosen.pairs_seed}", fuzzing]
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from tasks.errors import (
     Unsafe,
     Unsupported,
 )
+from tasks.visible import visible
 
 #: Characters of git's own words that are repeated in a message.
 QUOTED = 600
@@ -135,7 +136,7 @@ def readable(text: str) -> str:
     """A foreign text without terminal escapes, control characters and user names in URLs."""
     lines = _ESCAPES.sub("", text).replace("\r", "\n").split("\n")
     kept = (_HIDDEN.sub("", line).rstrip() for line in lines)
-    return _USER_INFO.sub("", "\n".join(line for line in kept if line))
+    return visible(_USER_INFO.sub("", "\n".join(line for line in kept if line)))
 
 
 def _quoted(said: str) -> str:
