@@ -25,7 +25,7 @@ QUOTED = 600
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 #: Control characters, and those that reorder or hide text.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]{1,500}@")
+_USER_INFO = re.compile(r"(?<=//)[^/\s@]{1,500}@")
 
 _LOGIN = (
     "the server does not accept the login; check username and token (or the ssh key, and whether "
