@@ -17,7 +17,9 @@ export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check mutants bench docs clean
+.PHONY: help setup demo test faults fuzz check mutants bench docs clean
+# Seconds for each parser of outside texts.
+FUZZ_SECONDS ?= 60
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,9 @@ test: $(STAMP) ## Run the tests; no network needed
 
 faults: $(STAMP) ## Strike with every fault at every named point (half an hour)
 	@$(BIN)/python -m pytest tests/faults/test_matrix.py --all-faults $(ARGS)
+
+fuzz: $(STAMP) ## Fuzz each parser of outside texts for a minute
+	@$(BIN)/python -m pytest tests/fuzz --fuzz-seconds $(FUZZ_SECONDS) --timeout 1800 $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types, and who may import whom
 	@failed=0; \

@@ -6,13 +6,19 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 
 from tasks import tls
-from tasks.errors import LoginRefused, Refused, TenantSyncError, Unreachable
+from tasks.errors import Doubtful, LoginRefused, Refused, TenantSyncError, Unreachable
 from tasks.network import PORTS, Network, Proxy, proxy_of
+from tasks.visible import visible_line
+
+#: How answers may be packed. httpx unpacks a piece of 64 KiB at once: once packed it is 64 MiB at
+#: most, packed twice (`gzip, gzip`) or by brotli it could fill the memory.
+PACKINGS = ("gzip", "identity", "")
 
 
 def channel(network: Network, url: str, context: ssl.SSLContext | None = None) -> httpx.Client:
@@ -28,8 +34,40 @@ def channel(network: Network, url: str, context: ssl.SSLContext | None = None) -
         proxy=None if proxy is None else _through(network, proxy),
         trust_env=False,
         limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-        headers={"User-Agent": "tenantsync"},
+        headers={"User-Agent": "tenantsync", "Accept-Encoding": "gzip"},
     )
+
+
+def pieces(response: httpx.Response, limit: int) -> Iterator[bytes]:
+    """The body of an answer that is read as it comes, unpacked.
+
+    Raises Doubtful when it has more than `limit` bytes, whatever its headers promise, or is packed
+    in a way that was not asked for.
+    """
+    packing = response.headers.get("content-encoding", "").strip().lower()
+    if packing not in PACKINGS:
+        shown = visible_line(packing[:40])
+        raise Doubtful(f"the answer is packed by {shown}, which was not asked for")
+    size = 0
+    for piece in response.iter_bytes():
+        size += len(piece)
+        if size > limit:
+            raise Doubtful(f"the answer has more than {limit} bytes")
+        yield piece
+
+
+#: Bytes of an answer of the API of a forge: tokens, branches and rules.
+API_LIMIT = 1 << 20
+
+
+def asked(http: httpx.Client, request: httpx.Request) -> tuple[int, bytes]:
+    """Status and body of the answer to a small request. Raises httpx.RequestError when there is
+    none, and Doubtful as `pieces` does, for more than `API_LIMIT` bytes."""
+    response = http.send(request, stream=True)
+    try:
+        return response.status_code, b"".join(pieces(response, API_LIMIT))
+    finally:
+        response.close()
 
 
 def _through(network: Network, proxy: Proxy) -> httpx.Proxy:

@@ -1,4 +1,5 @@
-"""The changes of a plan as an Ion text file, as the vendor's plugin writes its diffs."""
+"""The changes of a plan as an Ion text file, as the vendor's plugin writes its diffs, and any
+other value as Ion text."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from amazon.ion import simpleion  # type: ignore[import-untyped]
 
 from tasks.plan import Action, Change
 from tasks.requests import Side
+from tasks.visible import visible
 
 _ACTIONS = {
     (Action.ADD, Side.GIT): "ADDED",
@@ -24,13 +26,14 @@ def diff_ion(changes: Iterable[Change]) -> bytes:
 
     One struct a line, and not one list, because Kestra's ForEachItem reads a list as one row.
     """
-    rows = (_line(change) for change in changes if change.writes)
+    rows = (ion_text(_row(change)) for change in changes if change.writes)
     return "".join(f"{row}\n" for row in rows).encode()
 
 
-def _line(change: Change) -> str:
-    text = simpleion.dumps(_row(change), binary=False, omit_version_marker=True)
-    return str(text)
+def ion_text(value: object, indent: str | None = None) -> str:
+    """A value as Ion text in which every character that is not seen is written as an escape: Ion
+    has the same ones (Ion text, "Strings"), and the library writes some of them raw."""
+    return visible(simpleion.dumps(value, binary=False, indent=indent, omit_version_marker=True))
 
 
 def _row(change: Change) -> dict[str, object]:

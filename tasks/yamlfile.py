@@ -11,6 +11,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 
 from tasks.names import printable
+from tasks.yamltext import MAX_TAGS, is_readable
 
 #: The keys and list indexes that lead to a value.
 KeyPath = tuple[str | int, ...]
@@ -19,6 +20,8 @@ KeyPath = tuple[str | int, ...]
 MAX_BYTES = 1_000_000
 MAX_VALUES = 50_000
 MAX_DEPTH = 32
+#: Characters of a number; the longest that means anything here has a tenth of them.
+LONGEST_NUMBER = 100
 
 _TAGGED = "a tag (!name) is not used here; a value that begins with ! needs quotes"
 _TAG = "tag:yaml.org,2002:"
@@ -85,6 +88,8 @@ def read(path: Path) -> Document:
 
 def parse(text: str) -> Document:
     """Read a YAML text of one document."""
+    if not is_readable(text):
+        return _unreadable(1, f"more than {MAX_TAGS} %TAG lines; is it the right file?")
     try:
         _check_size(text)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -227,17 +232,23 @@ class _Walk:
         return None
 
     def _scalar(self, node: yaml.Node, path: KeyPath) -> object:
-        if node.tag in _TEXTS:
+        if isinstance(node, yaml.ScalarNode) and node.tag in _TEXTS:
             return node.value
-        if node.tag in _SCALARS:
+        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
             try:
-                value: object = self._scalars.construct_object(node)
-            except (ValueError, yaml.YAMLError):
+                return self._plain_scalar(node)
+            # PyYAML lets out what its own look-ups raise for `!!bool x` or `!!int ""`.
+            except (ValueError, LookupError, yaml.YAMLError):
                 self._note(node, path, "this is not a value of its type; write it in quotes")
                 return None
-            return value
         self._note(node, path, _TAGGED)
         return None
+
+    def _plain_scalar(self, node: yaml.ScalarNode) -> object:
+        if len(node.value) > LONGEST_NUMBER and node.tag != _TAG + "null":
+            raise ValueError("no number is this long")
+        value: object = self._scalars.construct_object(node)
+        return value
 
     def _note(self, node: yaml.Node, path: KeyPath, text: str) -> None:
         self.mistakes.append(Mistake(_line(node), dotted(path), text))

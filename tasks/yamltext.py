@@ -18,6 +18,9 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 100
 #: Parser events of one text, about two seconds of work; longer texts are read no further.
 MAX_EVENTS = 300_000
+#: `%TAG` lines of one text: libyaml compares each with all before it and keeps them for all
+#: documents (100,000 of them take half a minute), and ordinary texts have none.
+MAX_TAGS = 100
 
 _BOM = "\ufeff"
 _STRING_TAGS = {None, "!", "tag:yaml.org,2002:str"}
@@ -76,10 +79,16 @@ def decoded(content: bytes) -> str:
     return content.decode("utf-8", "replace").removeprefix(_BOM)
 
 
+def is_readable(text: str | bytes) -> bool:
+    """Whether a parser comes to the end of a text in a time that grows with its length."""
+    count = text.count("%TAG") if isinstance(text, str) else text.count(b"%TAG")
+    return count <= MAX_TAGS
+
+
 def scalars(content: bytes) -> Iterator[Scalar]:
     """The scalars of the first document in order; ends early at a syntax error, at
-    `MAX_DEPTH` or `MAX_EVENTS`, and at once for a text above `MAX_BYTES`."""
-    if len(content) > MAX_BYTES:
+    `MAX_DEPTH` or `MAX_EVENTS`, and at once for a text above `MAX_BYTES` or `MAX_TAGS`."""
+    if len(content) > MAX_BYTES or not is_readable(content):
         return
     stack: list[_Frame] = []
     for event in _events(content):

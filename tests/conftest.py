@@ -24,24 +24,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all-damages", action="store_true", help="damage mirrors in all ways at all steps"
     )
+    group = parser.getgroup("fuzzing")
+    group.addoption("--fuzz-seconds", type=float, default=1.5, help="seconds for each parser")
+    group.addoption("--fuzz-seed", type=int, help="where fuzzing starts; default: of the day")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Chosen once, so that all processes of a run collect the same tests.
     today = datetime.datetime.now(datetime.UTC).date().toordinal()
-    for seed in ("pairs_seed", "faults_seed"):
+    for seed in ("pairs_seed", "faults_seed", "fuzz_seed"):
         if getattr(config.option, seed) is None:
             setattr(config.option, seed, today)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     option = config.option
-    pairs, faults = f"pairs chosen by --pairs-seed {option.pairs_seed}", "all faults"
-    if option.all_pairs:
-        pairs = "all pairs of points"
+    pairs, faults = "all pairs of points", "all faults"
+    if not option.all_pairs:
+        pairs = f"pairs chosen by --pairs-seed {option.pairs_seed}"
     if not option.all_faults:
         faults = f"faults chosen by --faults-seed {option.faults_seed}"
-    return [f"crossing runs: {pairs}", f"named points: {faults}"]
+    fuzzing = f"--fuzz-seed {option.fuzz_seed}, {option.fuzz_seconds:g} s each"
+    return [f"crossing runs: {pairs}", f"named points: {faults}", f"fuzzing: {fuzzing}"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

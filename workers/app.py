@@ -54,7 +54,12 @@ def _application(chosen: Settings) -> Celery:
     made = Celery(
         "tenantsync", task_cls="workers.base:Job", include=["tasks.jobs", "workers.intake"]
     )
-    made.conf.update(delivery_settings(chosen), broker_url=url, result_backend=url)
+    made.conf.update(
+        delivery_settings(chosen),
+        broker_url=url,
+        result_backend=url,
+        worker_consumer="workers.consumer:Consumer",
+    )
     stop_promptly(made)
     made.steps["worker"].add(Stores)
     report.offer()

@@ -1,4 +1,5 @@
-"""Which run and job does a log line belong to: fields that every line carries."""
+"""Which run and job does a log line belong to: fields that every line carries. A message is one
+line, whatever names and foreign texts are in it, so that none can pass for another line."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
+
+from tasks.visible import visible_line
 
 _fields: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default={})  # noqa: B039
 
@@ -18,6 +22,24 @@ class Fields(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.fields = "".join(f" {name}={value}" for name, value in _fields.get().items())
         return True
+
+
+class Lines(logging.Formatter):
+    """Writes each record as one line without characters that are not seen; the lines of a
+    traceback follow it indented."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        return _indented(super().formatStack(stack_info))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {visible_line(line)}" for line in text.split("\n"))
 
 
 @contextmanager
@@ -36,4 +58,4 @@ def install(logger: logging.Logger) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     for handler in logger.handlers:
         handler.addFilter(Fields())
-        handler.setFormatter(logging.Formatter(FORMAT))
+        handler.setFormatter(Lines(FORMAT))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tasks.commitmessage import check_message
 from tasks.errors import Refused, TaskError, Unreachable
-from tasks.names import advice
+from tasks.names import advice, printable
 from tasks.outcome import State
 from tasks.plan import Plan
 from tasks.points import reach
@@ -40,7 +40,7 @@ def parse(name: str, value: object) -> Task:
 
 
 def _line(error: Mapping[str, Any], known: list[str]) -> str:
-    place = ".".join(str(part) for part in error["loc"])
+    place = ".".join(printable(str(part)) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{place}: no such field; {advice(str(error['loc'][-1]), known)}"
     return f"{place}: {error['msg'].removeprefix('Value error, ')}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from tasks import jsontext
 from tasks.errors import (
     Busy,
     LoginRefused,
@@ -67,7 +68,7 @@ def server_message(body: bytes) -> str:
     The messages of an HTML page or of another body are not shown: they tell nothing of Kestra.
     """
     try:
-        value = json.loads(body)
+        value = jsontext.parse(body)
     except ValueError:
         return ""
     if not isinstance(value, dict):
@@ -106,16 +107,20 @@ def retry_after(header: str | None) -> float | None:
     if not header:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
-        pass
+        moment = moment_of(header)
+        seconds = math.nan if moment is None else (moment - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def moment_of(header: str) -> datetime | None:
+    """The time that a header tells (RFC 9110, 5.6.7), with its zone; None for anything else."""
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def refusal(

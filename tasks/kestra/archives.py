@@ -17,6 +17,11 @@ UNFOLDED_LIMIT = 1 << 30
 #: The header before an entry's bytes: mark, flags, lengths of name and extra field (APPNOTE.TXT of
 #: PKWARE, 4.3.7).
 _HEADER = struct.Struct("<4s2xH18xHH")
+#: The end of the directory (4.3.16): mark, entries in all, length of the comment behind it; the
+#: larger form of it (4.3.14), and the bytes of the locator that follows that one (4.3.15).
+_END = struct.Struct("<4s6xH8xH")
+_END64 = struct.Struct("<4s28xQ16x")
+_LOCATOR = 20
 #: Flags of an encrypted or patched entry (4.4.4).
 _UNREADABLE = 0x61
 #: The name of this entry is UTF-8.
@@ -27,12 +32,14 @@ _Thing = TypeVar("_Thing")
 
 def unfolded(body: bytes, what: str, *, without: str | None = None) -> list[tuple[str, bytes]]:
     """The entries of a ZIP archive in its order, directories left out, and what lies below the
-    folder `without`.
+    folder `without`. Names are what the archive says: whoever uses one as a path checks it.
 
-    Raises Doubtful when it is damaged, cut, no archive, or unfolds beyond `UNFOLDED_LIMIT`.
+    Raises Doubtful when it is damaged, cut, longer than it says, no archive, or unfolds beyond
+    `UNFOLDED_LIMIT`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            _check_whole(body, archive)
             entries = [
                 entry
                 for entry in archive.infolist()
@@ -46,12 +53,32 @@ def unfolded(body: bytes, what: str, *, without: str | None = None) -> list[tupl
         zlib.error,
         struct.error,
         NotImplementedError,
-        UnicodeError,
+        ValueError,
+        IndexError,
     ) as error:
         raise Doubtful(
             f"{what}: the answer is no whole ZIP archive ({error}); "
             "a proxy may have cut it, ask again"
         ) from None
+
+
+def _check_whole(body: bytes, archive: zipfile.ZipFile) -> None:
+    """That the archive is all of the body, and its directory names as many entries as its end
+    says: one that was cut and joined anew would else be read as a small one."""
+    entries = archive.infolist()
+    end = len(body) - len(archive.comment) - _END.size
+    mark, count, length = _END.unpack_from(body, end)
+    if count == 0xFFFF:  # more than this field can say: the record before it says how many
+        mark64, count = _END64.unpack_from(body, end - _LOCATOR - _END64.size)
+        mark = mark if mark64 == b"PK\6\6" else b""
+    if mark != b"PK\5\6" or length != len(archive.comment):
+        raise zipfile.BadZipFile("something follows its end")
+    if count != len(entries):
+        raise zipfile.BadZipFile(f"{len(entries)} entries where its end says {count}")
+    if min((entry.header_offset for entry in entries), default=archive.start_dir) != 0:
+        raise zipfile.BadZipFile("something stands before its begin")
+    if any(entry.filename != entry.orig_filename or not entry.filename for entry in entries):
+        raise zipfile.BadZipFile("an entry has no proper name")
 
 
 def _read(body: bytes, entry: zipfile.ZipInfo) -> bytes:

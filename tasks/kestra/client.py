@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import threading
 import time
@@ -15,7 +14,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpx
 import stamina
 
-from tasks.channel import fault, opening, turned_away
+from tasks import jsontext
+from tasks.channel import fault, opening, pieces, turned_away
 from tasks.circuit import Circuit
 from tasks.connections import KestraConnection
 from tasks.errors import (
@@ -32,13 +32,15 @@ from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.connections import Connections
 from tasks.kestra.tries import ATTEMPTS, TRYING_TIME, Waits
 from tasks.network import proxy_of
+from tasks.visible import visible_line
 
 #: Called with the longest time in seconds that the request may take, before each try of a write;
 #: raises LeaseLost when the lease of the lane would not outlast it.
 Guard = Callable[[float], None]
 
-#: Bytes of one answer, unpacked: it is held in memory.
-ANSWER_LIMIT = 1 << 30
+#: Bytes of one answer, unpacked: it is held in memory. A bulk answer is an archive or a file; JSON
+#: takes up to twenty times its length as Python values; of an error only words are wanted.
+BULK_LIMIT, ANSWER_LIMIT, ERROR_LIMIT = 1 << 30, 128 << 20, 1 << 20
 #: Redirects of one read, on the same origin.
 REDIRECTS = 3
 
@@ -103,10 +105,9 @@ class Client:
     def parse(self, call: Call, body: bytes) -> object:
         """The JSON value of a body. Raises Doubtful when it is none."""
         try:
-            value: object = json.loads(body)
+            return jsontext.parse(body)
         except ValueError:
             raise Doubtful(self._strange(call, "something that is no JSON")) from None
-        return value
 
     def longest(self, call: Call) -> float:
         """Seconds that one try of a request may take at most."""
@@ -167,10 +168,18 @@ class Client:
         raise Refused(f"{self._asked(call)} redirects more than {REDIRECTS} times; check the url")
 
     def _redirected(self, call: Call, url: str, location: str) -> str:
-        there = urlsplit(urljoin(url, location))
-        if call.method != "GET" or (there.scheme, there.netloc) != self._origin:
+        try:
+            there = urlsplit(urljoin(url, location))
+            httpx.URL(there.geturl())  # it knows more of what is no address
+        except (ValueError, httpx.InvalidURL):
             raise Refused(
-                f"{self._asked(call)} redirects to {there.scheme}://{there.hostname}, which is "
+                f"{self._asked(call)} redirects to something that is no address; set url to the "
+                "address of Kestra itself"
+            ) from None
+        if call.method != "GET" or (there.scheme, there.netloc) != self._origin:
+            shown = visible_line(f"{there.scheme}://{there.hostname}")
+            raise Refused(
+                f"{self._asked(call)} redirects to {shown}, which is "
                 "not followed; set url to the address of Kestra itself"
             )
         return there.geturl()
@@ -194,13 +203,19 @@ class Client:
                 response.close()
 
     def _body(self, call: Call, response: httpx.Response, end: float) -> bytes:
+        failed = response.status_code >= 300
+        limit = ERROR_LIMIT if failed else BULK_LIMIT if call.bulk else ANSWER_LIMIT
         body = bytearray()
-        for piece in response.iter_bytes():
-            body += piece
-            if len(body) > ANSWER_LIMIT:
-                raise Doubtful(f"{self._asked(call)} answered more than {ANSWER_LIMIT} bytes")
-            if time.monotonic() > end:
-                raise httpx.ReadTimeout("the whole answer took too long", request=response.request)
+        try:
+            for piece in pieces(response, limit):
+                body += piece
+                if time.monotonic() > end:
+                    late = "the whole answer took too long"
+                    raise httpx.ReadTimeout(late, request=response.request)
+        except Doubtful as error:
+            if not failed:
+                raise Doubtful(f"{self._asked(call)}: {error.message}") from None
+            return b""  # its status says what it means
         return bytes(body)
 
     def _timeouts(self, call: Call) -> httpx.Timeout:

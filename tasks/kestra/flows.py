@@ -13,7 +13,7 @@ from tasks.kestra.answers import ServerFailed
 from tasks.kestra.archives import chunked, folded, unfolded
 from tasks.kestra.calls import Call, Repeat, Upload, get
 from tasks.kestra.client import Client
-from tasks.kestra.paging import Row, page, whole_list
+from tasks.kestra.paging import Row, is_count, page, whole_list
 from tasks.kestra.server import Server, read_namespaces
 from tasks.problems import Code, Problem
 
@@ -213,12 +213,13 @@ def last_revision(client: Client, key: Key) -> str | None:
         answer = client.read(call)
     except NotFound:
         return None
-    if not isinstance(answer, dict) or "revision" not in answer:
+    if not isinstance(answer, dict) or not is_count(answer.get("revision")):
         raise Doubtful(f"{client!r}: {call} did not answer a flow")
     words = f"revision {answer['revision']}"
     if answer.get("deleted"):
         words = f"deleted in {words}"
-    return f"{words} of {answer['updated']}" if answer.get("updated") else words
+    updated = answer.get("updated")
+    return f"{words} of {updated[:40]}" if isinstance(updated, str) and updated else words
 
 
 def import_chunks(

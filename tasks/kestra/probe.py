@@ -12,7 +12,7 @@ from tasks.errors import Doubtful, TenantSyncError
 from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.client import Client
 from tasks.kestra.dashboards import read_dashboards
-from tasks.kestra.paging import page
+from tasks.kestra.paging import is_count, page
 from tasks.kestra.server import Server, read_namespaces
 from tasks.record import Record
 
@@ -84,7 +84,7 @@ def _revisions(client: Client) -> int:
     )
     answer = client.read(call)
     total = answer.get("total") if isinstance(answer, dict) else None
-    if not isinstance(total, int):
+    if not is_count(total):
         raise Doubtful(f"{client!r}: {call} did not answer a total")
     return total
 

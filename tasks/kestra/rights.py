@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from tasks.artifacts import Kind
 from tasks.errors import NotFound, Unsupported
-from tasks.kestra.answers import Forbidden
+from tasks.kestra.answers import Forbidden, moment_of
 from tasks.kestra.calls import Call, get
 from tasks.kestra.client import Client
 from tasks.kestra.server import Server
@@ -129,9 +128,5 @@ def _more(client: Client, server: Server) -> tuple[str, ...]:
 def _skew(date: str | None) -> float | None:
     if date is None:
         return None
-    try:
-        told = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    told = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
-    return (datetime.now(UTC) - told).total_seconds()
+    told = moment_of(date)
+    return None if told is None else (datetime.now(UTC) - told).total_seconds()

@@ -12,6 +12,8 @@ from tasks.kestra.paging import PAGE_SIZE, whole_list
 
 #: The first version with the tenant in every path and with filters.
 OLDEST = (0, 23)
+#: Characters of what a server may call itself: it becomes part of keys and messages.
+LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Server:
 
 
 def _release(version: str) -> tuple[int, int]:
-    match = re.match(r"v?(\d+)\.(\d+)", version)
+    match = re.match(r"v?(\d{1,6})\.(\d{1,6})", version, re.ASCII)
     if match is None:
         raise Unsupported(
             f"Kestra says its version is {version!r}, from which the form of its API cannot be "
@@ -72,14 +74,15 @@ def read_server(client: Client) -> Server:
     """
     call = Call(method="GET", path=("configs",), tenant=False)
     answer = client.read(call)
-    if not isinstance(answer, dict) or not answer.get("uuid") or not answer.get("version"):
+    uuid, version = (_word(answer, field) for field in ("uuid", "version"))
+    if not isinstance(answer, dict) or not uuid or not version:
         raise Doubtful(f"{client!r}: {call} did not answer a uuid and a version; is it Kestra?")
     server = Server(
-        uuid=str(answer["uuid"]),
-        version=str(answer["version"]),
-        edition=str(answer.get("edition") or ("EE" if "tenants" in answer else "OSS")),
-        system_namespace=str(answer.get("systemNamespace") or "system"),
-        page_cap=PAGE_SIZE if _release(str(answer["version"])) >= (2, 0) else None,
+        uuid=uuid,
+        version=version,
+        edition=_word(answer, "edition") or ("EE" if "tenants" in answer else "OSS"),
+        system_namespace=_word(answer, "systemNamespace") or "system",
+        page_cap=PAGE_SIZE if _release(version) >= (2, 0) else None,
     )
     if server.release < OLDEST:
         raise Unsupported(
@@ -87,6 +90,13 @@ def read_server(client: Client) -> Server:
             "update it to 0.23 or later (1.0 or later for dashboards)"
         )
     return server
+
+
+def _word(answer: object, field: str) -> str | None:
+    """A short printable text of the answer; None for a field of another kind."""
+    value = answer.get(field) if isinstance(answer, dict) else None
+    good = isinstance(value, str) and len(value) <= LONGEST and value.isprintable()
+    return str(value) if good else None
 
 
 def prove_login(client: Client) -> None:

@@ -8,6 +8,7 @@ GitLab, "Branches API" and "Protected branches API"; Gitea and Forgejo, "repoGet
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,7 +16,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from tasks.channel import channel, fault
+from tasks import jsontext
+from tasks.channel import asked, channel, fault
 from tasks.connections import Forge, RepositoryConnection
 from tasks.errors import Doubtful, LoginRefused, NotFound, Unreachable
 from tasks.repo.forges import SSH_HOSTS, forge_of, stated_forge
@@ -77,7 +79,10 @@ def protection(
     with channel(connection, base) as http:
         http.headers.update(headers)
         http.timeout = httpx.Timeout(seconds)
-        return _ASK[forge](_Api(http, base, connection), path, branch)
+        try:
+            return _ASK[forge](_Api(http, base, connection), path, branch)
+        except (AttributeError, KeyError, TypeError):
+            raise Doubtful(f"{base} answered something that is not of a {forge}") from None
 
 
 def _token(connection: RepositoryConnection, url: Url) -> str:
@@ -97,20 +102,21 @@ class _Api:
         """The JSON value; None for a 404."""
         url = f"{self._base}/{path}"
         try:
-            answer = self._http.get(url)
+            status, body = asked(self._http, self._http.build_request("GET", url))
         except httpx.RequestError as error:
             known = fault(error, self._network, url)
             raise known or Unreachable(f"{url}: no answer ({type(error).__name__})") from None
-        if answer.status_code == 404:
+        except Doubtful as error:
+            raise Doubtful(f"{url}: {error.message}") from None
+        if status == 404:
             return None
-        if answer.status_code in {401, 403}:
-            raise LoginRefused(f"{url} answered {answer.status_code}")
-        try:
-            if answer.status_code == 200:
-                return answer.json()
-        except ValueError:
-            pass
-        raise Doubtful(f"{url} answered {answer.status_code} and nothing that is of this forge")
+        if status in {401, 403}:
+            raise LoginRefused(f"{url} answered {status}")
+        with suppress(ValueError):
+            value = jsontext.parse(body) if status == 200 else None
+            if isinstance(value, (dict, list)):
+                return value
+        raise Doubtful(f"{url} answered {status} and nothing that is of this forge")
 
 
 def _github(api: _Api, path: str, branch: str) -> Protection:

@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import jwt
 
-from tasks.channel import channel, fault
+from tasks import jsontext
+from tasks.channel import asked, channel, fault
 from tasks.connections import GithubApp, RepositoryConnection
 from tasks.errors import (
     Busy,
@@ -77,7 +78,8 @@ class Tokens:
         address = f"{self._app.api_url.rstrip('/')}/app/installations/{self._app.installation_id}"
         try:
             with channel(self._connection, self._app.api_url) as http:
-                answer = http.post(
+                request = http.build_request(
+                    "POST",
                     f"{address}/access_tokens",
                     headers={
                         "Authorization": f"Bearer {statement}",
@@ -87,11 +89,14 @@ class Tokens:
                     json={"repositories": [self._repository]},
                     timeout=httpx.Timeout(_TIMEOUT, connect=self._connection.connect_timeout),
                 )
+                status, body = asked(http, request)
         except httpx.RequestError as error:
             raise self._unanswered(error) from None
-        if answer.status_code != 201:
-            raise self._refused(answer, statement)
-        return self._token_of(answer)
+        except Doubtful as error:
+            raise Doubtful(f"{self._place}: {error.message}; is apiUrl right?") from None
+        if status != 201:
+            raise self._refused(status, body, statement)
+        return self._token_of(body)
 
     def _statement(self) -> str:
         """Who we are, signed, for ten minutes."""
@@ -106,12 +111,12 @@ class Tokens:
                 "store the .pem file that GitHub gave, as it is"
             ) from None
 
-    def _token_of(self, answer: httpx.Response) -> _Token:
+    def _token_of(self, body: bytes) -> _Token:
         try:
-            value = answer.json()
+            value: Any = jsontext.parse(body)
             token = str(value["token"])
             ends = datetime.fromisoformat(str(value["expires_at"])).timestamp()
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise Doubtful(
                 f"{self._place} answered no token; is apiUrl the one of a GitHub?"
             ) from None
@@ -126,10 +131,9 @@ class Tokens:
         why = str(error) or type(error).__name__
         return Unreachable(f"{self._place} cannot be reached: {why}. Is apiUrl right?")
 
-    def _refused(self, answer: httpx.Response, statement: str) -> TenantSyncError:
-        kind, remedy = _meaning(answer.status_code)
-        text = f"{self._place} answered {answer.status_code}{_said(answer, statement)}. {remedy}"
-        return kind(text)
+    def _refused(self, status: int, body: bytes, statement: str) -> TenantSyncError:
+        kind, remedy = _meaning(status)
+        return kind(f"{self._place} answered {status}{_said(body, statement)}. {remedy}")
 
     @property
     def _place(self) -> str:
@@ -151,10 +155,10 @@ def _meaning(status: int) -> tuple[type[TenantSyncError], str]:
     return Refused, "Check the rights of the App, and whether its installation is suspended"
 
 
-def _said(answer: httpx.Response, statement: str) -> str:
+def _said(body: bytes, statement: str) -> str:
     """GitHub's own words, without the statement where they repeat it."""
     try:
-        value: Any = answer.json()
+        value: Any = jsontext.parse(body)
         text = visible_line(str(value["message"]).replace(statement, "***"))
     except (ValueError, KeyError, TypeError):
         return ""

@@ -19,6 +19,8 @@ from tasks.visible import visible_line
 SEARCH_SECONDS = 20.0
 #: Paths up to which git is told what to look for; beyond, it shows every removal (faster).
 NAMED = 100
+#: Characters that are shown of an author's name and of a subject.
+SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,8 @@ class CommitDetail:
     def short(self) -> str:
         """`commit abc1234 by Name, subject`, on one visible line."""
         subject = self.message.strip().split("\n", 1)[0]
-        return visible_line(f"commit {self.oid[:7]} by {self.author.name}, {subject[:100]}")
+        name = self.author.name[:SHOWN]
+        return visible_line(f"commit {self.oid[:7]} by {name}, {subject[:SHOWN]}")
 
 
 def contains(git: Git, tip: str, oid: str) -> bool:
@@ -76,9 +79,17 @@ def read_commit(git: Git, oid: str) -> CommitDetail:
     return CommitDetail(
         oid=oid,
         author=Person(commit.author.name or "unknown", commit.author.email or ""),
-        when=datetime.fromtimestamp(commit.authored_date, UTC),
+        when=_moment(commit.authored_date),
         message=message if isinstance(message, str) else message.decode("utf-8", "replace"),
     )
+
+
+def _moment(seconds: int) -> datetime:
+    """A time that an author may set as they like; the latest there is for one beyond it."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def removed_by(git: Git, tip: str, paths: Sequence[str]) -> Mapping[str, CommitDetail]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tasks.errors import Doubtful, NotFound, Refused
 from tasks.repo.command import Git, Stream
-from tasks.repo.url import check_oid
+from tasks.repo.url import check_oid, is_oid
 
 #: Bytes of the largest blob that is read, unless the caller says otherwise.
 LIMIT = 100 * 1000 * 1000
@@ -91,12 +91,15 @@ def _ls(git: Git, tree: str, directory: str, *options: str) -> tuple[TreeEntry, 
 
 
 def parse(output: bytes, prefix: str = "") -> Iterator[TreeEntry]:
-    """The entries of `ls-tree -z` output. Raises Doubtful when it is cut short."""
+    """The entries of `ls-tree -z` output. Raises Doubtful when it is cut short or another."""
     if output and not output.endswith(b"\0"):
         raise Doubtful("git ls-tree: its output is cut short")
     for line in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
-        head, path = line.split("\t", 1)
-        mode, _, oid = head.split(" ")
+        head, tab, path = line.partition("\t")
+        mode, _, rest = head.partition(" ")
+        oid = rest.rpartition(" ")[2]
+        if not tab or not is_oid(oid):
+            raise Doubtful("git ls-tree: its output has another form")
         yield TreeEntry(prefix + path, mode, oid, _KINDS.get(mode, EntryKind.BLOB))
 
 

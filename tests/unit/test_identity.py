@@ -147,8 +147,22 @@ def test_the_fast_way_never_says_anything_but_what_the_parser_says(lines, end) -
         b"!" * 200_000,
         b'id: "' + b'\\"' * 500_000,
         b" " * 11_000_000,
+        b"".join(b"%%TAG !a%d! tag:x\n" % number for number in range(200_000)),
+        b"--- !!map\n%TAG ! x\n" * 400_000,
     ],
-    ids=["lists", "maps", "keys", "entries", "bomb", "long", "tags", "quote", "blank"],
+    ids=[
+        "lists",
+        "maps",
+        "keys",
+        "entries",
+        "bomb",
+        "long",
+        "tags",
+        "quote",
+        "blank",
+        "directives",
+        "documents",
+    ],
 )
 def test_a_text_made_to_exhaust_a_parser_is_read_within_seconds(text) -> None:
     started = time.monotonic()

@@ -83,3 +83,10 @@ def test_names_in_any_script_come_back_as_they_were() -> None:
     path = 'team/files/übersicht/日本 🚢 "\\.txt'
     (row,) = _rows(change(Action.ADD, "n", kind=Kind.FILE, path=path))
     assert row["file"] == path
+
+
+def test_nothing_in_it_steers_a_terminal_and_everything_is_read_back() -> None:
+    name = "a\x1b[2J\x7f\x9b31m\u202e\u200b\u2028\x85\r\b\0\U000e0001 é"
+    text = diff_ion([change(Action.ADD, name)]).decode()
+    assert all(one.isprintable() for one in text.rstrip("\n")) and "é" in text
+    assert _rows(change(Action.ADD, name))[0]["key"] == name

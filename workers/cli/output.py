@@ -38,8 +38,8 @@ def rendered(value: object, form: Output) -> str:
 
         return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=100))
     if form is Output.ION:
-        from amazon.ion import simpleion  # type: ignore[import-untyped]
+        from tasks.ion import ion_text
 
-        ion = simpleion.dumps(value, binary=False, indent="  ", omit_version_marker=True)
-        return f"{ion}\n"
-    return json.dumps(value, indent=2) + "\n"
+        return f"{ion_text(value, indent='  ')}\n"
+    # JSON itself escapes the rest of what is not seen.
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n"

@@ -141,3 +141,14 @@ def test_no_text_of_a_server_takes_long_to_understand(said: str) -> None:
 
 def test_user_names_and_passwords_in_quoted_addresses_are_cut() -> None:
     assert readable("at https://user:pass@host/x") == "at https://host/x"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\x1b://user:pa55@host/x", "//host/x"),
+        ("remote: \u00ad\u061c\U000e0001x", "remote: \\xad\\u061c\\U000e0001x"),
+    ],
+)
+def test_what_a_server_hides_in_its_words_is_shown_or_left_out(said: str, shown: str) -> None:
+    assert failure("fetch", 1, said, "https://h/x").message.endswith(shown)

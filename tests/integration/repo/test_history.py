@@ -113,3 +113,45 @@ def test_a_removal_on_a_merged_branch_is_found(bare: Bare, side: RepoSide) -> No
     bare.git("update-ref", "refs/heads/main", merge)
     tip = side.fetch("run-1", "main")
     assert "removed on the branch" in side.removed_by(tip, ["a"])["a"]
+
+
+def _commit_object(bare: Bare, tree: str, parent: str, author: bytes, message: bytes) -> str:
+    """A commit as a hostile pusher may write it, past what git's own commands allow."""
+    committer = b"Eve <e@x> 1700000000 +0000"
+    raw = b"tree %s\nparent %s\nauthor %s\ncommitter %s\n%s" % (
+        tree.encode(), parent.encode(), author, committer, message,
+    )  # fmt: skip
+    oid = bare.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=raw)
+    bare.git("update-ref", "refs/heads/main", oid.decode().strip())
+    return oid.decode().strip()
+
+
+ODD = {
+    "far future": (b"Eve <e@x> 99999999999999999 +0000", b"\nGone"),
+    "year 10000": (b"Eve <e@x> 253402300800 +0000", b"\nGone"),
+    "odd zone": (b"Eve <e@x> 1700000000 +9999", b"\nGone"),
+    "escapes": (b"\x1b[2J\xe2\x80\xaeEve\r <e@x> 1700000000 +0000", b"\n\x1b]0;x\x07Gone\x9b\xff"),
+    "no text": (b"\xff\xfe <\xff> 1700000000 +0000", b"\n\xff\xfe"),
+    "no message": (b"Eve <e@x> 1700000000 +0000", b""),
+    "unknown encoding": (b"Eve <e@x> 1700000000 +0000", b"encoding none-such\n\nGone"),
+    "encoding of bytes": (b"Eve <e@x> 1700000000 +0000", b"encoding hex\n\nGone"),
+    "encoding of escapes": (
+        b"Eve <e@x> 1700000000 +0000", b"encoding unicode_escape\n\n\\x1b[2JGone",
+    ),
+    "signed": (b"Eve <e@x> 1700000000 +0000", b"gpgsig x\n y\n\nGone"),
+    "long subject": (b"Eve <e@x> 1700000000 +0000", b"\n" + b"x" * 1_000_000),
+    "long author": (b"E" * 100_000 + b" <e@x> 1700000000 +0000", b"\nGone"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("author", "message"), ODD.values(), ids=ODD.keys())
+def test_whoever_removed_a_path_is_told_whatever_the_commit_says(
+    bare: Bare, side: RepoSide, author: bytes, message: bytes
+) -> None:
+    parent = bare.commit({"a": b"1", "b": b"2"})
+    tree = bare.raw_tree(("100644", "b", bare.blob(b"2")))
+    oid = _commit_object(bare, tree, parent, author, message)
+    side.fetch("run-1", "main")
+    short = side.removed_by(oid, ["a"])["a"]
+    assert short.startswith(f"commit {oid[:7]} by ")
+    assert short.isprintable() and len(short) < 600

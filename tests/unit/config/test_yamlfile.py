@@ -112,6 +112,13 @@ def test_every_twofold_key_is_told() -> None:
         ("\na: !!python/object/apply:os.system [hunter2]", 2, "begins with ! needs quotes"),
         ("a: !!binary aHVudGVyMg==", 1, "a tag"),
         ("a: !!int hunter2", 1, "write it in quotes"),
+        ("a: !!int ''", 1, "write it in quotes"),
+        ("a: !!float ''", 1, "write it in quotes"),
+        ("a: !!bool hunter2", 1, "write it in quotes"),
+        ("a: !!str [hunter2]", 1, "a tag"),
+        ("a: !!int {hunter2: 1}", 1, "a tag"),
+        ("a: 0x" + "f" * 900_000, 1, "write it in quotes"),
+        ("a: 1" + ":59" * 300_000, 1, "write it in quotes"),
         ("x: 1\na: hunter2: 3", 2, "mapping values are not allowed"),
         ("x: 1\ny: 2\n---\na: hunter2", 3, "a second document"),
         ("x: 1\ny: 'hunter2", 2, "mend the syntax"),
@@ -148,6 +155,7 @@ def test_what_cannot_be_read_is_told_by_line_and_never_repeated(
         "a: &a [*a]",
         "a: &a {b: *a}",
         "a: &a {<<: *a}",
+        "".join(f"%TAG !a{number}! tag:x\n" for number in range(60_000)),
     ],
     ids=[
         "open",
@@ -160,6 +168,7 @@ def test_what_cannot_be_read_is_told_by_line_and_never_repeated(
         "loop",
         "map-loop",
         "merge-loop",
+        "directives",
     ],
 )
 def test_what_would_blow_up_is_refused(text: str) -> None:
