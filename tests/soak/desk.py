@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ from tasks.store.database import askers
 from tests.soak.actions import Ask, Cancel, Decide, TakeUp
 from tests.soak.groups import Groups
 
+#: Seconds without a sign of a message after which its sender repeats it.
+REPEAT = 30.0
 OPEN = [state for state in State if not state.final]
 #: What a command prints when the run has moved since a person looked, or a rule says no.
 SAID_NO = ("error:", "there is nothing to", "decided first", "has just moved")
@@ -42,9 +45,9 @@ class Desk:
         self._celery = Celery("asker", broker=url, backend=url, set_as_current=False)
         self._runtime = runtime(load(), app)
         self._producer = Producer(self._runtime)
-        #: Messages that asked and whose run is not known to be at rest.
-        self.unanswered: list[str] = []
-        self.asked = 0
+        #: Messages that asked and whose run is not known to be at rest: job, task, when sent.
+        self.unanswered: dict[str, tuple[str, dict[str, Any], float]] = {}
+        self.asked = self.repeated = 0
         self.said: Counter[str] = Counter()
 
     def close(self) -> None:
@@ -60,14 +63,23 @@ class Desk:
 
     def _send(self, job: str, task: dict[str, Any]) -> str:
         message = str(uuid4())
-        self._again(
-            lambda: self._celery.send_task(
-                f"tenantsync.{job}", [task], queue=self._queue, task_id=message
-            )
-        )
-        self.unanswered.append(message)
+        self._send_as(message, job, task)
         self.asked += 1
         return message
+
+    def _send_as(self, message: str, job: str, task: dict[str, Any]) -> None:
+        name, queue = f"tenantsync.{job}", self._queue
+        self._again(lambda: self._celery.send_task(name, [task], queue=queue, task_id=message))
+        self.unanswered[message] = (job, task, time.monotonic())
+
+    def _repeat(self, message: str) -> None:
+        """Sends a message again of which nothing was seen for long, under its own id: Celery takes
+        messages from Redis first and notes them after that, so that one is lost where its worker
+        dies or its connection is cut in between. It never asks twice."""
+        job, task, sent = self.unanswered[message]
+        if time.monotonic() - sent > REPEAT:
+            self.repeated += 1
+            self._send_as(message, job, task)
 
     def _again(self, do: Any) -> Any:
         # The connections of this process are cut by the faults as well.
@@ -87,9 +99,9 @@ class Desk:
         message = self._send(job, {"plan": run.id})
         return f"{run.id} by {message}"
 
-    def runs_of(self, messages: Sequence[str]) -> dict[str, str]:
+    def runs_of(self, messages: Iterable[str]) -> dict[str, str]:
         """Message → the run that it asked for, of those that are recorded."""
-        query = select(askers.c.message, askers.c.run).where(askers.c.message.in_(messages))
+        query = select(askers.c.message, askers.c.run).where(askers.c.message.in_(list(messages)))
         with self._groups.records._database.read() as db:
             return {row.message: row.run for row in db.execute(query)}
 
@@ -101,21 +113,22 @@ class Desk:
     def moving(self) -> int:
         """How many asks have no answer yet; those that have one are forgotten."""
         runs = self.runs_of(self.unanswered)
-        left = []
-        for message in self.unanswered:
-            run = runs.get(message)
-            if run is None:
-                if not self.is_refused(message):
-                    left.append(message)
-            elif not self._groups.records.get(run).state.at_rest:
-                left.append(message)
-        self.unanswered = left
-        return len(left)
+        for message in list(self.unanswered):
+            if message in runs and self._groups.records.get(runs[message]).state.at_rest:
+                del self.unanswered[message]
+        self.recorded()
+        return len(self.unanswered)
 
     def recorded(self) -> bool:
         """Whether each ask is a run or was refused, so that Redis may forget its message."""
-        runs = self.runs_of(self.unanswered)
-        return all(one in runs or self.is_refused(one) for one in self.unanswered)
+        missing = set(self.unanswered) - set(self.runs_of(self.unanswered))
+        for message in list(missing):
+            if self.is_refused(message):
+                del self.unanswered[message]
+                missing.remove(message)
+            else:
+                self._repeat(message)
+        return not missing
 
     # -- deciding -------------------------------------------------------------------------------
 

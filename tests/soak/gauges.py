@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,20 @@ def pids(groups: Sequence[int]) -> list[int]:
         if int(fields[2]) in groups and fields[0] != "Z" and "git" not in name:
             found.append(int(entry.name))
     return found
+
+
+def open_files(groups: Groups) -> list[str]:
+    """Of the process with the most open files, how many of each sort, and what it runs."""
+    found = []
+    for pid in pids([groups.running[name].pid for name in GROUPS]):
+        try:
+            files = [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()]
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        sorts = Counter(name.partition(":")[0] for name in files)
+        found.append(f"{len(files)} of {pid} {command[:90]}: {dict(sorts)}")
+    return sorted(found, reverse=True)
 
 
 def _one(pid: int) -> tuple[int, int, int, int] | None:

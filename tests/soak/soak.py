@@ -25,6 +25,7 @@ from tests.soak.witness import watch_git
 from tests.waiting import wait_for
 
 T = TypeVar("T")
+_MOVING = [state for state in State if state.in_motion or state is State.UNKNOWN]
 #: Asks without an answer beyond which nobody asks for more.
 CROWD = 8
 #: Seconds within which an ask is answered, whatever strikes: three epochs of a lost job, each found
@@ -170,15 +171,22 @@ class Soak:
         self._until("nothing moves", lambda: not self.desk.moving() and not self._moving())
 
     def _moving(self) -> bool:
-        moving = [state for state in State if state.in_motion or state is State.UNKNOWN]
-        return bool(self.groups.records.newest(1, moving))
+        return bool(self.groups.records.newest(1, _MOVING))
 
     def _until(self, what: str, look: Callable[[], T | None], limit: float = LIMIT) -> T:
         def tended() -> T | None:
             self._tend()
             return look()
 
-        return wait_for(what, tended, limit)
+        try:
+            return wait_for(what, tended, limit)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self._standing()}") from None
+
+    def _standing(self) -> str:
+        """What has not come to an end."""
+        moving = [f"{run.id} {run.state} {run.phase}" for run in self.desk.open(_MOVING)]
+        return f"runs {moving}, asks {list(self.desk.unanswered)}"
 
     def _tend(self) -> None:
         self.groups.tend()
@@ -266,7 +274,10 @@ class Soak:
             if getattr(last, name) > getattr(first, name) * times
         ]
         if last.files > first.files + MORE_FILES:
-            found.append(f"open files grew: {first.files} -> {last.files}")
+            (self._options.folder / "files.log").write_text(
+                "\n".join(gauges.open_files(self.groups))
+            )
+            found.append(f"open files grew: {first.files} -> {last.files}, see files.log")
         if last.threads > first.threads + MORE_THREADS:
             found.append(f"threads grew: {first.threads} -> {last.threads}")
         return found
@@ -294,6 +305,7 @@ class Soak:
             ("calls to Kestra", self.groups.kestra.counters()["requests"]),
             ("most equal calls in a second", f"{busiest[1]}: {busiest[0][0]} {busiest[0][1]}"),
             ("workers started again", dict(self.groups.restarts)),
+            ("asks", f"{self.desk.asked}, {self.desk.repeated} sent again"),
             ("decisions that were refused", dict(self.desk.said)),
         ]
         return report.table("what is left", rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.artifacts import Key, Kind
-from tasks.look import Written
+from tasks.look import How, Written
 from tasks.outcome import State
 from tasks.plan import Action, Change, Plan
 from tasks.problems import Code
@@ -95,9 +95,19 @@ def _told(groups: Groups, run: Run, parts: Parts, contents: Contents) -> Told:
         run=run,
         pair=pair,
         plan=Plan.model_validate_json(contents.get(run.plan)) if run.plan else None,
-        landed=tuple(change for one in written for change in one.landed),
+        landed=tuple(_landed(run, written)),
         reviews=tuple(groups.records.reviews(run.id)),
     )
+
+
+def _landed(run: Run, written: Sequence[Written]) -> Iterator[Change]:
+    """What landed: as the results say, and of what they do not know as the settled run says, which
+    names each change that did not land."""
+    named = {problem.where for problem in run.problems}
+    for one in (one for result in written for one in result.ended):
+        unknown = one.how is How.UNKNOWN and run.state.final
+        if one.how is How.LANDED or (unknown and str(one.change.key) not in named):
+            yield one.change
 
 
 def all_faults(evidence: Evidence) -> list[str]:
