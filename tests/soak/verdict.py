@@ -23,6 +23,9 @@ from tests.soak.witness import TRAILER, Move, Timeline, git_timelines, kept_in_k
 
 #: Seconds by which the clocks of two processes' records of one instant may differ.
 BLUR = 0.05
+#: Seconds between the last look of a job and the end of its write, in which an edit goes unseen: as
+#: long as a job stands still (`tests.soak.groups.STILL`), and slow calls.
+BETWEEN = 15.0
 #: States in which a run says that it has written nothing.
 _NOTHING = {State.UNCHANGED, State.REJECTED, State.EXPIRED, State.SUPERSEDED, State.REFUSED}
 
@@ -240,8 +243,8 @@ def _kestra_is_explained(evidence: Evidence) -> Iterator[str]:
     """Each write of the service in Kestra is in a plan, from what the plan saw there.
 
     Kestra has no compare-and-set: an edit that comes between the last look and the write is
-    overwritten unseen. So the text before may also be one that a person wrote, or another run,
-    after the run had begun to write.
+    overwritten unseen. So the text before may also be one that came after the plan and shortly
+    before the write.
     """
     for pair, move, tellers in _written(evidence):
         if move in evidence.git[pair].moves:
@@ -257,7 +260,8 @@ def _came_between(evidence: Evidence, pair: Pair, move: Move, tellers: Sequence[
     timeline = evidence.kestra[pair.tenant]
     last = [one for one in timeline.moves if one.key == move.key and one.at < move.at][-1:]
     begun = [told.run.planned_at.timestamp() for told in tellers if told.run.planned_at]
-    return bool(last) and any(last[0].at >= begin for begin in begun)
+    recent = bool(last) and move.at - last[0].at <= BETWEEN
+    return recent and any(last[0].at >= begin for begin in begun)
 
 
 def _deletions_were_agreed(evidence: Evidence) -> Iterator[str]:
