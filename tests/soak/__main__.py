@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from tests.postgresql import NoServer, postgresql
@@ -27,6 +28,9 @@ def main() -> int:
     except NoServer as error:
         _say(str(error))
         return NO_SERVER
+    except Exception as error:  # what stops a soak is told like what it finds
+        traceback.print_exc()
+        found = [f"the soak was stopped: {error}"]
     if found:
         _say(f"\n{len(found)} things are not as they must be (seed {options.seed}):")
         _say("\n".join(f"- {one}" for one in found[:60]))

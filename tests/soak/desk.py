@@ -144,6 +144,7 @@ class Desk:
         verb = "approve" if decide.approve else "reject"
         if decide.by_command:
             return f"{verb} {run.id}: {self._by_command(run, verb)}"
+        self.said[f"{verb} of a run {run.state}"] += 1
         said = self._said(lambda: self.approve(run) if decide.approve else self._reject(run))
         return f"{verb} {run.id}: {said}"
 
@@ -177,6 +178,8 @@ class Desk:
         run = _pick(wanted, cancel.pick)
         if run is None:
             return "nothing to cancel"
+        parked = self._again(lambda: bool(self._runtime.lanes.parked_of(run.id)))
+        self.said[f"cancel of a run {'PARKED' if parked else run.state}"] += 1
         said = self._said(lambda: self._producer.cancel(run, who="pat"))
         return f"{run.id} {run.state}: {said}"
 

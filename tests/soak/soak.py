@@ -312,7 +312,7 @@ class Soak:
             ("most equal calls in a second", f"{busiest[1]}: {busiest[0][0]} {busiest[0][1]}"),
             ("workers started again", dict(self.groups.restarts)),
             ("asks", f"{self.desk.asked}, {self.desk.repeated} sent again"),
-            ("decisions that were refused", dict(self.desk.said)),
+            ("decisions", dict(sorted(self.desk.said.items()))),
         ]
         return report.table("what is left", rows)
 

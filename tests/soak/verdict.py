@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.artifacts import Key, Kind
+from tasks.artifacts import Key, Kind, digest
 from tasks.look import How, Written
 from tasks.outcome import State
 from tasks.plan import Action, Change, Plan
@@ -288,15 +288,16 @@ def _nothing_is_lost(evidence: Evidence) -> Iterator[str]:
     """Each text that a person wrote is in Git's history, in Kestra or its revisions, or kept as
     what a plan overwrote; or its author has overwritten it."""
     preimages = {
-        (one.key, one.before)
+        (one.key, one.before): one.before_content
         for told in evidence.told
         for one in (told.plan.writes if told.plan else ())
         if one.before_content
     }
+    contents = Contents(evidence.groups.environment["TENANTSYNC_CONTENTS_URL"])
     for pair in PAIRS:
         tenant = evidence.groups.kestra._world.tenant(pair.tenant)
         assert tenant is not None
-        kept = kept_in_kestra(tenant) | preimages
+        kept = kept_in_kestra(tenant)
         for twin in (one for one in PAIRS if one.tenant == pair.tenant):
             kept |= {(move.key, move.after) for move in evidence.git[twin].moves if move.after}
         moves = [] if pair.backup else evidence.kestra[pair.tenant].moves
@@ -305,7 +306,9 @@ def _nothing_is_lost(evidence: Evidence) -> Iterator[str]:
             by_person = move.who is None and move.after is not None
             if not by_person or over is None or over.who is None:
                 continue
-            if (move.key, move.after) not in kept:
+            name = preimages.get((move.key, move.after))
+            kept_by_plan = name and digest(move.key.kind, contents.get(name)) == move.after
+            if not kept_by_plan and (move.key, move.after) not in kept:
                 yield f"{move} of {pair.tenant} is lost: {over}"
 
 
