@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tasks import finishing
 from tasks.artifacts import Kind, Part
+from tasks.errors import TenantSyncError
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
 from tasks.partplan import unread
@@ -68,7 +70,12 @@ def settle(tools: Toolbox, run: Run, commit_id: str | None) -> None:
         tools.bases.settle(scope(target), [row.part for row in rows])
     if run.state is State.UNCHANGED:
         tools.parts.forget(run.id)  # a reconcile every few minutes would fill the table
-    tools.repository(run.task.repository).release(run.id)
+    repo = tools.repository(run.task.repository)
+    repo.release(run.id)
+    # Other hosts have their part in a run, and one that was refused or cancelled never comes here.
+    with suppress(TenantSyncError):  # another job may be dropping the same; the next one will
+        for over in tools.runs.over(repo.pinned()):
+            repo.release(over)
 
 
 def lost(

@@ -90,6 +90,11 @@ class Mirror:
             self._sweep_sometimes()
             self._drop(self._refs(f"{_REFS}/{check_run(run_id)}/"))
 
+    def pinned(self) -> frozenset[str]:
+        """The runs that have private refs here."""
+        refs = self._refs(f"{_REFS}/") if self.path.exists() else []
+        return frozenset(ref.removeprefix(f"{_REFS}/").partition("/")[0] for ref in refs)
+
     def stamp(self) -> int:
         """Which directory this is now; another one after the mirror was set aside."""
         try:

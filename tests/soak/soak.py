@@ -39,6 +39,9 @@ GROWTH = {"pss": 1.3, "largest": 1.5}
 MORE_FILES, MORE_THREADS = 32, 16
 #: Equal requests to Kestra within a second, by all jobs together.
 BURST = 60
+#: Private refs of runs that are over in the mirrors of one group: each run that ends there takes
+#: those of all that are over, so that only the newest are left.
+PINNED = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class Soak:
         self._begun = time.monotonic()
         self._told_at = self._begun
         self._first: gauges.Reading | None = None
-        self._most_equal = 0
+        self._most_equal = self._pinned = 0
 
     def go(self) -> list[str]:
         """The whole soak."""
@@ -248,6 +251,8 @@ class Soak:
         self._say("\n".join(report.runs_table(evidence.told)))
         self._say("\n".join(report.faults_table(self._struck, hit)))
         self._say("\n".join(self._stores()))
+        if self._pinned > PINNED:
+            found.append(f"a mirror keeps {self._pinned} refs of runs that are over")
         if self._most_equal > BURST:
             found.append(f"Kestra was asked the same {self._most_equal} times in a second")
         return found
@@ -297,6 +302,8 @@ class Soak:
         )
         busiest = calls.most_common(1)[0]
         self._most_equal = busiest[1]
+        over = {name: self.groups.records.over(list(runs)) for name, runs in pinned.items()}
+        self._pinned = max(sum(pinned[name][run] for run in over[name]) for name in GROUPS)
         rows: list[tuple[str, object]] = [
             ("contents", f"{contents[0]} files, {contents[1] / 1e6:.1f} MB"),
             *(
