@@ -17,7 +17,7 @@ export PIP_NO_INPUT := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults fuzz check mutants bench docs clean
+.PHONY: help setup demo test faults fuzz soak check mutants bench docs clean
 # Seconds for each parser of outside texts.
 FUZZ_SECONDS ?= 60
 
@@ -51,6 +51,11 @@ mutants: $(STAMP) ## Take lines away on which promises rest; tests must notice e
 
 bench: $(STAMP) ## Measure against the bare calls, side by side
 	@$(BIN)/python -m bench $(ARGS)
+
+# How many runs it is long, and more: make soak LENGTH=500 ARGS="--seed 7 --faults 0"
+LENGTH ?= 2000
+soak: $(STAMP) ## Mix runs, people and faults at random, and judge the end
+	@$(BIN)/python -m tests.soak --runs $(LENGTH) $(ARGS)
 
 docs: $(STAMP) ## Write the tables of docs/ anew, from the models
 	@$(BIN)/python -m docs.tables

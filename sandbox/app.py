@@ -112,6 +112,8 @@ class SandboxApp:
             return _replacement(replaced), None
         with journal(losing=strike.lose) as request.changed:
             response = await self.answer(request)
+        if request.changed:
+            self.world.witness(request.login.name if request.login else None)
         self._edit(strike, When.AFTER)
         if strike.answer_latency:
             await asyncio.sleep(strike.answer_latency)

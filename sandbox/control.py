@@ -81,7 +81,9 @@ class Control:
         return tenant
 
     def _seed(self, asked: Asked) -> dict[str, int]:
-        return plant(self._tenant(asked), json.loads(asked.body))
+        planted = plant(self._tenant(asked), json.loads(asked.body))
+        self.world.witness(None)
+        return planted
 
     def _reset_tenant(self, asked: Asked) -> None:
         self.world.reset(self._tenant(asked).name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .catalogue import Catalogue
@@ -54,6 +55,9 @@ class World:
         self.switches = Switches.from_settings(settings)
         self.faults = Faults()
         self.log = RequestLog()
+        #: Called after each change of a tenant with the login that made it; None = an edit of a
+        #: test. What it reads is what this change has left.
+        self.witness: Callable[[str | None], None] = lambda who: None
         self._tenants: dict[str, Tenant] = {}
         for name in ("main",) if settings.oss_strict else settings.tenants:
             self._tenants[name] = Tenant(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tasks import finishing
 from tasks.artifacts import Kind, Part
+from tasks.errors import TenantSyncError
 from tasks.look import How, Written
 from tasks.outcome import State
 from tasks.partplan import unread
@@ -73,7 +75,12 @@ def let_go(tools: Toolbox, run: Run) -> None:
     """Drops what a run that is over has kept for itself."""
     if run.state is State.UNCHANGED:
         tools.parts.forget(run.id)  # a reconcile every few minutes would fill the table
-    tools.repository(run.task.repository).release(run.id)
+    repo = tools.repository(run.task.repository)
+    repo.release(run.id)
+    # Other hosts have their part in a run, and one that was refused or cancelled never comes here.
+    with suppress(TenantSyncError):  # another job may be dropping the same; the next one will
+        for over in tools.runs.over(repo.pinned()):
+            repo.release(over)
 
 
 def lost(

@@ -98,6 +98,11 @@ class Mirror:
             with suppress(TenantSyncError):
                 self._drop(self._refs(prefix))
 
+    def pinned(self) -> frozenset[str]:
+        """The runs that have private refs here."""
+        refs = self._refs(f"{_REFS}/") if self.path.exists() else []
+        return frozenset(ref.removeprefix(f"{_REFS}/").partition("/")[0] for ref in refs)
+
     def stamp(self) -> int:
         """Which directory this is now; another one after the mirror was set aside."""
         try:

@@ -55,6 +55,10 @@ class Pins:
                 self._pins.pop(pin, None)
         self._mirror.release(run_id)
 
+    def pinned(self) -> frozenset[str]:
+        """The runs for which something is kept in this mirror."""
+        return self._mirror.pinned()
+
     def read(self, read: Callable[[Git], T], *commits: str) -> T:
         """What a read of these commits gives; a damaged mirror is repaired once and read again."""
         stamp = self._mirror.stamp()

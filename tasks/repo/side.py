@@ -131,6 +131,10 @@ class RepoSide:
         """Drop what is kept for a run in this mirror."""
         self._pins.release(run_id)
 
+    def pinned(self) -> frozenset[str]:
+        """The runs for which something is kept in this mirror."""
+        return self._pins.pinned()
+
     # What a commit holds
 
     def listing(self, oid: str, directory: str = "") -> tuple[TreeEntry, ...]:

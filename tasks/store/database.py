@@ -201,6 +201,12 @@ Index("runs_open", runs.c.state, runs.c.moved_at)
 
 #: The advisory lock of PostgreSQL that a writing transaction holds.
 _WRITERS = int.from_bytes(b"tensync", "big")
+#: Seconds that a writing transaction on PostgreSQL may stand still between two statements, which
+#: are milliseconds apart, until the server takes it back. Without it a host that is frozen or cut
+#: off keeps all others from writing for as long as it is (the server's own default is no limit).
+STANDSTILL = 5
+#: What PostgreSQL calls a transaction that it has taken back for that (its manual, appendix A).
+_TAKEN_BACK = "25P03"
 
 
 class Database:
@@ -225,7 +231,9 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 yield connection
-        except OperationalError as error:
+        except DBAPIError as error:
+            if not _is_away(error):
+                raise
             raise Unreachable(f"records database: {_plain(error)}") from None
 
     @contextmanager
@@ -331,7 +339,15 @@ def _lock_writers(connection: Connection) -> None:
     # Under READ COMMITTED a row that was read may change before the transaction commits. The lock
     # ends with the transaction, also when its process dies.
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+        limit = f"set_config('idle_in_transaction_session_timeout', '{STANDSTILL}s', true)"
+        connection.exec_driver_sql(f"SELECT {limit}, pg_advisory_xact_lock({_WRITERS})")
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the server or the connection is to blame, so that the same may go well later."""
+    return isinstance(error, OperationalError) or (
+        getattr(error.orig, "sqlstate", None) == _TAKEN_BACK
+    )
 
 
 def _plain(error: DBAPIError) -> str:

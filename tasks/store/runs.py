@@ -7,7 +7,7 @@ else decided first, and the caller stops.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -136,6 +136,13 @@ class Runs:
         query = select(runs).where(runs.c.state.in_(states)).order_by(runs.c.seq)
         with self._database.read() as db:
             return [_run(row) for row in db.execute(query)]
+
+    def over(self, run_ids: Collection[str]) -> list[str]:
+        """Those of these runs that have come to an end."""
+        ended = [state for state in State if state.final]
+        query = select(runs.c.id).where(runs.c.id.in_(run_ids), runs.c.state.in_(ended))
+        with self._database.read() as db:
+            return list(db.execute(query).scalars())
 
     def askers(self, run_id: str) -> list[Asker]:
         """Everybody who asked for the run, in order."""
