@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import Field, StringConstraints, model_validator
 
 from tasks.errors import ConfigError
+from tasks.hiding import forms
 from tasks.record import Record
 from tasks.secret import Secret, Text
 
@@ -90,6 +91,11 @@ class Proxy:
         if self.username is None:
             return self.url
         return self.url.replace("://", f"://{quote(self.username, safe='')}@", 1)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The forms in which its password may be said back."""
+        return forms(self.password or "", self.username or "")
 
     def __str__(self) -> str:
         return f"the proxy {self.url} ({self.origin})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -17,6 +17,7 @@ from tasks.errors import (
     Unreachable,
     Unsupported,
 )
+from tasks.hiding import hidden
 from tasks.visible import visible
 
 #: Characters of a server's message that are kept: enough for a stack of constraints.
@@ -49,8 +50,10 @@ class NamesCollide(ServerFailed):
     """500 for an archive in which two entries would have one name; it stays so when repeated."""
 
 
-def server_message(body: bytes) -> str:
+def server_message(body: bytes, secrets: Collection[str] = ()) -> str:
     """The `message` and `_embedded.errors` of an error body, on one line or a few; "" without.
+
+    `secrets` are the forms of secrets that are hidden (`tasks.hiding.forms`).
 
     The messages of an HTML page or of another body are not shown: they tell nothing of Kestra.
     """
@@ -62,7 +65,7 @@ def server_message(body: bytes) -> str:
         return ""
     parts = [str(value.get("message") or "")]
     parts += [text for text in _embedded(value) if text not in parts[0]]
-    return clean("; ".join(part for part in parts if part))
+    return clean(hidden("; ".join(part for part in parts if part), secrets))
 
 
 def _embedded(value: dict[str, object]) -> list[str]:
@@ -107,16 +110,14 @@ def retry_after(header: str | None) -> float | None:
 
 
 def refusal(
-    *, asked: str, status: int, body: bytes, after: str | None, secrets: Iterable[str] = ()
+    *, asked: str, status: int, body: bytes, after: str | None, secrets: Collection[str] = ()
 ) -> TenantSyncError:
     """The error that an answer of 400 and above is.
 
-    `asked` names server, method and path; `after` is the Retry-After header; `secrets` are hidden
-    where the server says them back.
+    `asked` names server, method and path; `after` is the Retry-After header; `secrets` are the
+    forms of secrets that are hidden where the server says them back.
     """
-    said = server_message(body)
-    for secret in secrets:
-        said = said.replace(visible(secret), "***")
+    said = server_message(body, secrets)
     if status == 404:
         said = masked(said)
     heard = f"{asked} answered {status}" + (f": {said}" if said else "")

@@ -26,6 +26,7 @@ from tasks.errors import (
     Unreachable,
     Unsafe,
 )
+from tasks.hiding import forms, hidden
 from tasks.kestra.answers import NoConnection, TooSlow, refusal
 from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.connections import Connections
@@ -92,6 +93,16 @@ class Client:
             raise Doubtful(self._strange(call, "something that is no JSON")) from None
         return value
 
+    def hidden(self, text: str) -> str:
+        """A text of the server without the secrets that it was told."""
+        return hidden(text, self._told)
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        """The forms of all secrets that an answer may say back."""
+        proxy = proxy_of(self.connection, self.connection.url, os.environ)
+        return self._secrets if proxy is None else (*self._secrets, *proxy.secrets)
+
     def longest(self, call: Call) -> float:
         """Seconds that one try of a request may take at most."""
         return self.connection.bulk_timeout if call.bulk else self.connection.timeout
@@ -153,9 +164,10 @@ class Client:
     def _redirected(self, call: Call, url: str, location: str) -> str:
         there = urlsplit(urljoin(url, location))
         if call.method != "GET" or (there.scheme, there.netloc) != self._origin:
+            place = f"{there.scheme}://{there.hostname}"
             raise Refused(
-                f"{self._asked(call)} redirects to {there.scheme}://{there.hostname}, which is "
-                "not followed; set url to the address of Kestra itself"
+                f"{self._asked(call)} redirects to {self.hidden(place)}, which is not followed; "
+                "set url to the address of Kestra itself"
             )
         return there.geturl()
 
@@ -218,11 +230,12 @@ class Client:
                         f"secret: {connection.token} holds a character that no token has, perhaps "
                         "a line end; write the token alone"
                     )
-                self._login, self._secrets = f"Bearer {token}", (token,)
+                self._login, self._secrets = f"Bearer {token}", forms(token)
             elif self._login is None and connection.password is not None:
                 password = connection.password.resolve()
                 pair = base64.b64encode(f"{connection.username}:{password}".encode()).decode()
-                self._login, self._secrets = f"Basic {pair}", (password, pair)
+                self._login = f"Basic {pair}"
+                self._secrets = forms(password, connection.username or "")
             return self._login
 
     def _url(self, call: Call) -> str:
@@ -253,7 +266,7 @@ class Client:
             status=status,
             body=body,
             after=headers.get("retry-after"),
-            secrets=self._secrets,
+            secrets=self._told,
         )
         if isinstance(error, LoginRefused):
             # The secret may have been renewed: the next request reads it again.

@@ -208,6 +208,7 @@ class _Drain(threading.Thread):
     def __init__(self, pipe: IO[bytes] | None, keep: int | None = None) -> None:
         super().__init__(daemon=True)
         self._pipe, self._keep, self._read = cast(BufferedReader, pipe), keep, bytearray()
+        self._cut = False
         self.start()
 
     def run(self) -> None:
@@ -216,10 +217,13 @@ class _Drain(threading.Thread):
                 self._read += chunk
                 if self._keep is not None and len(self._read) > self._keep:
                     del self._read[: -self._keep]
+                    self._cut = True
 
     def all(self) -> bytes:
+        """What was read; of a text that was cut without the line in which it was: half of a
+        secret may be left there, which nobody would know."""
         self.join()
-        return bytes(self._read)
+        return bytes(self._read.partition(b"\n")[2] if self._cut else self._read)
 
 
 class _Deadline:
