@@ -30,6 +30,14 @@ def hidden(text: str, said: Collection[str]) -> str:
     return re.sub("|".join(patterns), MASK, text, flags=re.IGNORECASE)
 
 
+def without_rest(text: str, said: Collection[str]) -> str:
+    """A text whose beginning was cut off, without the end of a form that it begins with."""
+    begin = text.lstrip("\ufffd")  # half of a character
+    rests = [form[start:] for form in said for start in range(1, len(form))]
+    longest = max((rest for rest in rests if begin.startswith(rest)), key=len, default="")
+    return begin[len(longest) :]
+
+
 def _forms(secret: str, user: str) -> Iterator[str]:
     yield secret
     # A variable that is no UTF-8 holds surrogates.

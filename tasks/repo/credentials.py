@@ -16,7 +16,7 @@ from urllib.parse import quote
 from tasks import tls
 from tasks.connections import RepositoryConnection
 from tasks.errors import ConfigError
-from tasks.hiding import forms, hidden
+from tasks.hiding import forms, hidden, without_rest
 from tasks.network import Proxy, proxy_of
 from tasks.repo.askpass import answering
 from tasks.repo.failure import readable
@@ -41,9 +41,13 @@ class Login:
     config: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def scrub(self, said: bytes) -> str:
-        """What git or the server said, as people may read it: without any form of the secrets."""
-        text = hidden(said.decode("utf-8", "replace"), self.secrets)
+    def scrub(self, said: bytes, *, cut: bool = False) -> str:
+        """What git or the server said, as people may read it: without any form of the secrets.
+
+        `cut`: its beginning is missing, and with it perhaps that of a secret.
+        """
+        words = said.decode("utf-8", "replace")
+        text = hidden(without_rest(words, self.secrets) if cut else words, self.secrets)
         # What is taken away as unreadable may have stood in the middle of a secret.
         return hidden(readable(text), self.secrets)
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tasks.hiding import MASK, forms, hidden
+from tasks.hiding import MASK, forms, hidden, without_rest
 
 SECRETS = ["tok-s3cr3t/with+signs", 'qu"ote\\d é%41', "a b&c<d>'e'", "x" * 200, "ümläut-€-secret"]
 
@@ -60,3 +60,12 @@ def test_of_two_secrets_the_longer_one_goes_first() -> None:
 def test_an_empty_secret_hides_nothing() -> None:
     assert forms("") == ()
     assert hidden("as it is", ()) == hidden("as it is", ("",)) == "as it is"
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_of_a_cut_text_the_rest_of_a_secret_is_taken_away(secret: str) -> None:
+    whole = f"{secret}! more words".encode()
+    for start in range(1, len(secret.encode())):
+        cut = whole[start:].decode("utf-8", "replace")
+        assert without_rest(cut, forms(secret)) == "! more words"
+    assert without_rest("more words", forms(secret)) == "more words"
