@@ -14,6 +14,7 @@ MASK = "***"
 #: A form shorter than this is hidden only where it stands alone: as a part of words it would
 #: take ordinary texts to pieces.
 _LONG = 8
+_USER_INFO = re.compile(r"(?<=://)[^/\s@]{1,500}@")
 
 
 def forms(secret: str, user: str = "") -> tuple[str, ...]:
@@ -28,6 +29,11 @@ def hidden(text: str, said: Collection[str]) -> str:
     if not patterns:
         return text
     return re.sub("|".join(patterns), MASK, text, flags=re.IGNORECASE)
+
+
+def without_login(text: str) -> str:
+    """A text in which no address has a user or password."""
+    return _USER_INFO.sub("", text)
 
 
 def without_rest(text: str, said: Collection[str]) -> str:

@@ -22,6 +22,9 @@ _EMPTY = "is empty; give it a value or leave the key out"
 _NAME = "is no name; use letters, digits, and . _ - after the first"
 _FORMS = {
     "url": "is no such address; write http:// or https:// and a host, no user, password or query",
+    "webUrl": "is no such address; write http:// or https:// and a host, no user, password or query",
+    "kestra": _NAME,
+    "repository": _NAME,
     "proxy": "is no such address; write http://HOST:PORT or https://HOST:PORT, and the login as"
     " proxyUsername and proxyPassword",
     "sshJump": "is no such address; write user@host or user@host:port",

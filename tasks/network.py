@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, model_validator
 from tasks.errors import ConfigError
 from tasks.hiding import forms
 from tasks.record import Record
-from tasks.secret import Secret, Text
+from tasks.secret import FilePath, Secret, Text
 
 #: Ports that are meant where an address names none.
 PORTS = {"http": 80, "https": 443}
@@ -23,12 +23,12 @@ PORTS = {"http": 80, "https": 443}
 class Network(Record, use_attribute_docstrings=True):
     """What lies between this machine and an http or https address."""
 
-    ca_file: Text | None = None
+    ca_file: FilePath | None = None
     """https: path of a PEM file with the only authorities to trust; default: those of the system
     and of `SSL_CERT_FILE`."""
-    client_certificate: Text | None = None
+    client_certificate: FilePath | None = None
     """https: path of the PEM certificate that shows who we are, its chain after it."""
-    client_key: Text | None = None
+    client_key: FilePath | None = None
     """https: path of the private key of `clientCertificate`, where it is not in the same file."""
     client_key_passphrase: Secret | None = None
     """https: what the private key is encrypted with."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import StringConstraints, model_validator
+from pydantic import AfterValidator, StringConstraints, model_validator
 
 from tasks.errors import ConfigError
 from tasks.record import Record
@@ -14,12 +14,26 @@ from tasks.record import Record
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
+def _names_a_file(path: str) -> str:
+    """Refuses what stands in a file in place of its name, which errors would show."""
+    if "-----BEGIN" in path or any(character in path for character in "\r\n\0"):
+        raise ValueError(
+            "is no path but what stands in a file; write where the file lies, and change the"
+            " secret if others have seen this"
+        )
+    return path
+
+
+#: The path of a file, which may be a secret one: it stands in error texts.
+FilePath = Annotated[Text, AfterValidator(_names_a_file)]
+
+
 class Secret(Record, use_attribute_docstrings=True):
     """A reference to a secret: `{env: NAME}` or `{file: PATH}`, read where it is used."""
 
     env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of an environment variable of the worker."""
-    file: Text | None = None
+    file: FilePath | None = None
     """Path of a file on the worker's disk."""
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import threading
 from collections.abc import Iterator
@@ -53,7 +54,8 @@ def said_back(header: str) -> Iterator[str]:
     yield from (quote(secret, safe=""), quote(secret, safe="").lower(), secret.upper())
     yield from (json.dumps({"token": secret}), secret.encode().hex())
     yield base64.b64encode(secret.encode()).decode()
-    yield f"https://{user}:{secret}@example.org/ https://{user}:{quote(secret, safe='')}@example.org/"
+    for spelt in (secret, quote(secret, safe="")):
+        yield f"https://{user}:{spelt}@example.org/"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         who = "Proxy" if self.command == "CONNECT" else "WWW"
         sent = self.headers.get("Proxy-Authorization" if who == "Proxy" else "Authorization")
+        if token := self.headers.get("X-Amz-Security-Token"):
+            sent = f"Bearer {token}"
         if sent is None:
             asked = {f"{who}-Authenticate": 'Basic realm="here"'}
             return self._send(407 if who == "Proxy" else 401, b"", asked)
@@ -80,7 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_CONNECT = _answer
 
     def _body(self, text: str) -> bytes:
-        """As Kestra and the forges say it, else as git shows it to people."""
+        """As object stores, Kestra and the forges say it, or as git shows it to people."""
+        if "X-Amz-Security-Token" in self.headers:
+            said = f"<Code>AccessDenied</Code><Message>{html.escape(text)}</Message>"
+            return f"<Error>{said}</Error>".encode()
         if "git-" in self.path:
             return text.encode()
         errors = [{"path": "login", "message": text}]
@@ -88,7 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        kind = "application/json" if body.startswith(b"{") else "text/plain; charset=utf-8"
+        kinds = {b"{": "application/json", b"<": "application/xml"}
+        kind = kinds.get(body[:1], "text/plain; charset=utf-8")
         sized = {"Content-Type": kind, "Content-Length": str(len(body))}
         for name, value in {**headers, **sized}.items():
             self.send_header(name, value)

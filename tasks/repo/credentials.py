@@ -116,9 +116,7 @@ def _token(connection: RepositoryConnection, url: Url, app_token: str | None) ->
         )
     if user is None:
         header = f"Authorization: Bearer {token}"
-        return _Part(
-            config=((f"http.{url.origin}/.extraHeader", header),), secrets=forms(token)
-        )
+        return _Part(config=((f"http.{url.origin}/.extraHeader", header),), secrets=forms(token))
     before, after = url.origin.split("://", 1)
     answers = {f"Username for '{url.origin}': ": user}
     answers |= {f"Password for '{before}://{name}@{after}': ": token for name in _spelt(user)}
