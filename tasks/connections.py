@@ -145,7 +145,7 @@ class _Repository(Record, use_attribute_docstrings=True):
     def _no_login_in_url(cls, url: str) -> str:
         if _may_hold_login(url):
             raise ValueError(
-                "the URL may hold a password or token (it has a user, @, ? or # where none belongs);"
+                "the URL may hold a password or token (a user, @, ? or # where none belongs);"
                 " write the address alone, and use token: {env: NAME} instead"
             )
         return url

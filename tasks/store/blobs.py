@@ -192,8 +192,9 @@ def _told(error: Exception, url: str) -> Exception | None:
         return None
     if isinstance(error, PermissionError):
         return ConfigError(
-            f"contents store {url}: access denied ({_words(error)}); see that the login (AWS_ACCESS_KEY_ID "
-            "and AWS_SECRET_ACCESS_KEY, or a role) may list, get, put and delete there"
+            f"contents store {url}: access denied ({_words(error)}); see that the login "
+            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role) may list, get, put and "
+            "delete there"
         )
     if kinds & _NO_LOGIN:
         return ConfigError(
@@ -202,6 +203,7 @@ def _told(error: Exception, url: str) -> Exception | None:
         )
     if kinds & {"OSError", "BotoCoreError"}:
         return Unreachable(
-            f"contents store {url}: {_words(error)}; see that it runs and that AWS_ENDPOINT_URL_S3 is right"
+            f"contents store {url}: {_words(error)}; see that it runs and that "
+            "AWS_ENDPOINT_URL_S3 is right"
         )
     return None
