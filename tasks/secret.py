@@ -45,15 +45,20 @@ class Secret(Record, use_attribute_docstrings=True):
     def resolve(self) -> str:
         """The secret itself, without the line end of a file.
 
-        Raises ConfigError naming the variable or file when it is not there or empty.
+        Raises ConfigError naming the variable or file when it is not there, empty or no UTF-8.
         """
         if self.env is not None:
-            value, place = os.environ.get(self.env, ""), f"environment variable {self.env}"
+            octets = os.fsencode(os.environ.get(self.env, ""))
+            place = f"environment variable {self.env}"
         else:
-            value, place = _read(Path(self.file or "")), f"file {self.file}"
-        if not value:
+            octets = _read(Path(self.file or ""))
+            place = f"file {self.file}"
+        if not octets:
             raise ConfigError(f"secret: {place} is not set or empty; set it where the worker runs")
-        return value
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            raise ConfigError(f"secret: {place} is no UTF-8 text; store it as such") from None
 
     def line(self) -> str:
         """The secret, which must be one line, as passwords are. Raises ConfigError."""
@@ -66,8 +71,8 @@ class Secret(Record, use_attribute_docstrings=True):
         return f"env {self.env}" if self.env else f"file {self.file}"
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
+        return path.read_bytes().rstrip(b"\r\n")
     except OSError:
-        return ""
+        return b""

@@ -91,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "git-" in self.path:
             return text.encode()
         errors = [{"path": "login", "message": text}]
-        return json.dumps({"message": text, "_embedded": {"errors": errors}}).encode()
+        rule = {"protected": True, "effective_branch_protection_name": text}
+        return json.dumps({"message": text, "_embedded": {"errors": errors}, **rule}).encode()
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

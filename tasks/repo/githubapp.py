@@ -27,6 +27,7 @@ from tasks.errors import (
     TenantSyncError,
     Unreachable,
 )
+from tasks.hiding import forms, hidden
 from tasks.repo.url import Url
 from tasks.visible import visible_line
 
@@ -155,7 +156,7 @@ def _said(answer: httpx.Response, statement: str) -> str:
     """GitHub's own words, without the statement where they repeat it."""
     try:
         value: Any = answer.json()
-        text = visible_line(str(value["message"]).replace(statement, "***"))
+        text = visible_line(hidden(str(value["message"]), forms(statement)))
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {text[:_QUOTED]}"

@@ -12,11 +12,12 @@ from urllib.parse import quote
 import pytest
 
 from sandbox.git_server import GitServer
-from tasks.connections import RepositoryConnection, Secret
+from tasks.connections import Forge, RepositoryConnection, Secret
 from tasks.errors import ConfigError, LoginRefused, TenantSyncError
 from tasks.hiding import forms
 from tasks.repo.command import KEPT, Git
 from tasks.repo.credentials import Login
+from tasks.repo.forge import protection
 from tasks.repo.side import RepoSide
 from tests.integration.repo.bare import Bare
 from tests.integration.repo.conftest import NAME, TOKEN, MakeSide
@@ -150,6 +151,35 @@ def test_an_answer_that_says_the_token_back_shows_none(
     assert "***" in message and not shown(message), message
 
 
+@pytest.mark.parametrize("token", ["cat", "401", "a"])
+def test_a_short_token_is_hidden_and_takes_no_words_to_pieces(
+    hostile: Reflector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("SYNC_TOKEN", token)
+    message = _told_by(hostile, tmp_path)
+    place = f"git ls-remote of {hostile.url}/{NAME}: the login may not do this"
+    assert message.startswith(place) and "password ***" in message, message
+    assert f"password {token}" not in message
+    assert base64.b64encode(f"git:{token}".encode()).decode() not in message
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 500])
+def test_what_a_forge_says_of_a_branch_shows_no_token(
+    hostile: Reflector, tmp_path: Path, status: int
+) -> None:
+    hostile.status = status
+    connection = RepositoryConnection(
+        url=f"{hostile.url}/{NAME}.git", token=Secret(env="SYNC_TOKEN"), forge=Forge.GITEA
+    )
+    url = RepoSide(connection, tmp_path / "data", ("http",)).url
+    try:
+        message = protection(connection, url, "main", 10).by
+        assert "***" in message
+    except TenantSyncError as error:
+        message = error.message
+    assert hostile.told and not shown(message), message
+
+
 def test_a_redirection_that_names_the_token_shows_none(hostile: Reflector, tmp_path: Path) -> None:
     hostile.redirect = hostile.url
     message = _told_by(hostile, tmp_path)
@@ -210,7 +240,9 @@ def test_a_reason_in_the_answer_itself_that_says_the_token_shows_none(
 
 def shown(text: str) -> list[str]:
     """The forms of the token that a text holds, in whatever case."""
-    return [form for form in said_back(_HEADER) if form.lower() in text.lower()] + holds(text)
+    kinds = (_HEADER, f"Bearer {TOKEN}", f"token {TOKEN}")
+    said = [one for header in kinds for one in said_back(header)]
+    return [form for form in said if form.lower() in text.lower()] + holds(text)
 
 
 def test_a_changed_token_is_used_at_once(server: GitServer, bare: Bare, side: RepoSide) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tasks.config import load
 from tasks.errors import ConfigError, TaskError, UserError
+from tasks.secret import Secret
 from tests.unit.config.test_config import GOOD, loaded
 from workers.producer import parse
 
@@ -99,6 +101,18 @@ def test_an_address_of_azure_devops_may_name_its_organization(tmp_path: Path) ->
     url = "https://acme@dev.azure.com/acme/project/_git/flows"
     text = f"repositories: {{flows: {{url: {json.dumps(url)}, token: {{env: TOKEN}}}}}}\n"
     assert loaded(tmp_path, text).repository().url == url
+
+
+def test_a_secret_that_is_no_utf8_is_named_by_its_place_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    octets = SECRET.encode() + b"\xff"
+    (tmp_path / "secret").write_bytes(octets)
+    monkeypatch.setenv("A_SECRET", os.fsdecode(octets))
+    for secret in (Secret(env="A_SECRET"), Secret(file=str(tmp_path / "secret"))):
+        with pytest.raises(ConfigError, match=r"(A_SECRET|secret) is no UTF-8 text") as caught:
+            secret.resolve()
+        assert not _shown(caught.value)
 
 
 def _shown(error: UserError) -> bool:
