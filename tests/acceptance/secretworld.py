@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError
@@ -274,29 +274,32 @@ class World(AbstractContextManager["World"]):
         self.keep(f"command-{self._commands}", told)
         return done
 
-    def pages(self, runs: list[str]) -> None:
-        """Flower's pages and API, of these jobs and this worker, noted by name."""
+    @contextmanager
+    def flower(self) -> Iterator[int]:
+        """Flower at work; its port."""
         port = free_port()
-        log = (self.folder / "flower.log").open("wb")
-        flower = subprocess.Popen(
-            [sys.executable, "-m", "workers.cli.flower", str(port)],
-            env={**self.stack.environment, "FLOWER_UNAUTHENTICATED_API": "true"},
-            cwd=ROOT, stdout=log, stderr=log,
-        )  # fmt: skip
+        with (self.folder / "flower.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers.cli.flower", str(port)],
+                env={**self.stack.environment, "FLOWER_UNAUTHENTICATED_API": "true"},
+                cwd=ROOT, stdout=log, stderr=log,
+            )  # fmt: skip
         try:
-            wait_for("Flower answers", lambda: _get(port, "/healthcheck")[0] == 200, 60)
-            workers = wait_for("Flower knows a worker", lambda: _workers(port), 60)
-            paths = ["api/tasks?limit=10000", "tasks", "workers", "broker", "metrics"]
-            paths += [f"worker/{quote(one)}" for one in workers]
-            paths += [f"{kind}/{run}" for run in runs for kind in ("task", "api/task/info")]
-            paths += [f"api/task/result/{run}" for run in runs]
-            for path in paths:
-                code, text = _get(port, f"/{path}")
-                self.keep("flower", f"{path} {code}\n{text}")
+            wait_for("Flower knows a worker", lambda: _workers(port), 120)
+            yield port
         finally:
-            flower.terminate()
-            flower.wait()
-            log.close()
+            process.terminate()
+            process.wait()
+
+    def pages(self, port: int, jobs: list[str]) -> None:
+        """Flower's pages and API, of these jobs and all workers, noted."""
+        paths = ["api/tasks?limit=10000", "tasks", "workers", "broker", "metrics"]
+        paths += [f"worker/{quote(one)}" for one in _workers(port)]
+        paths += [f"{kind}/{job}" for job in jobs for kind in ("task", "api/task/info")]
+        paths += [f"api/task/result/{job}" for job in jobs]
+        for path in ["api/workers?refresh=true", *paths]:
+            code, text = _get(port, f"/{path}")
+            self.keep("flower", f"{path} {code}\n{text}")
 
 
 def _workers(port: int) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,14 +53,15 @@ def seen(tmp_path_factory: pytest.TempPathFactory, ssh: Ssh) -> Iterator[Seen]: 
         stack = world.stack
         worker = stack.worker(level="DEBUG")
         stack.kestra.seed(flows=[flow(NS, "one"), flow(NS, "two")])
-        asked = {
-            name: stack.ask(**{**world.config["syncs"][name], "dryRun": True}) for name in SYNCS
-        }
-        main = _of_main(world)
-        told = {name: stack.outcome(one, 150) for name, one in asked.items()}
-        _commands(world, main["export"]["runId"])
-        _away(world)
-        world.pages([str(one.id) for one in asked.values()])
+        with world.flower() as port:
+            asked = {
+                name: stack.ask(**{**world.config["syncs"][name], "dryRun": True}) for name in SYNCS
+            }
+            main = _of_main(world)
+            told = {name: stack.outcome(one, 150) for name, one in asked.items()}
+            _commands(world, main["export"]["runId"])
+            _away(world)
+            world.pages(port, [str(one.id) for one in asked.values()])
         os.kill(worker.pid, signal.SIGTERM)
         worker.wait(60)
         yield Seen(world, told, main)
@@ -191,7 +193,7 @@ def test_everything_that_could_tell_was_looked_at(seen: Seen) -> None:
     for place, word in (
         ("flower", b"tenantsync.tenant_sync"),
         ("published", b"celeryev"),
-        ("published", b"tenantsync_report"),
+        ("published", b"pidbox"),
         ("arguments", b"ls-remote"),
         ("arguments", b"StrictHostKeyChecking"),
         ("processes", b"remote-http"),
@@ -199,6 +201,8 @@ def test_everything_that_could_tell_was_looked_at(seen: Seen) -> None:
         ("workers", b"access denied"),
     ):
         assert word in content[f"said/{place}"], place
+    codes = re.findall(rb"^(?:task|api/task/info)/\S+ (\d+)$", content["said/flower"], re.M)
+    assert len(codes) == 2 * len(SYNCS) and set(codes) == {b"200"}
 
 
 def test_the_search_finds_what_was_planted(seen: Seen) -> None:
