@@ -3,6 +3,7 @@ with its line, its key and what to do."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tasks.configured import Config
 from tasks.errors import ConfigError
 from tasks.mistakes import explain
 from tasks.names import advice, printable
+from tasks.requests import NAME
 from tasks.schema import json_schema
 from tasks.yamlfile import Document, KeyPath, Mistake, dotted, read
 
@@ -94,6 +96,8 @@ def _unknown_names(value: Mapping[str, Any]) -> Iterator[_Found]:
 def _choice(given: object, known: list[str]) -> str:
     """What is wrong with the name of a connection; empty when nothing is."""
     if isinstance(given, str):
+        if re.search(NAME, given) is None:
+            return ""  # told by its shape, unread: it may be an address with a login
         return "" if given in known else f"there is no {printable(given)}; {advice(given, known)}"
     if given is None and len(known) != 1:
         return f"is missing; {advice('', known)}"

@@ -7,20 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Discriminator, StringConstraints, Tag, field_validator
+from pydantic import Discriminator, Tag, field_validator
 
 from tasks.access import Actor, Person, local_actor
 from tasks.connections import KestraConnection, RepositoryConnection
 from tasks.errors import UserError
 from tasks.names import advice
 from tasks.record import Record
-from tasks.requests import Branch, NamespaceSync, Side, Sync, Task, TenantSync
+from tasks.requests import Branch, Name, NamespaceSync, Side, Sync, Task, TenantSync
 from tasks.schedule import ScheduleField
 
 #: Where the configuration is when TENANTSYNC_CONFIG does not say.
 DEFAULT_PATH = Path("tenantsync.yaml")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Placed = TypeVar("Placed", bound=Record)
 #: The fields of connections, and of the secrets and logins in them, that are paths.
 _PATHS = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,15 +10,21 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from tasks.network import Network
 from tasks.record import Record
-from tasks.secret import Secret, Text
+from tasks.secret import FilePath, Secret, Text
 
 __all__ = ["Forge", "GithubApp", "KestraConnection", "RepositoryConnection", "Secret", "Text"]
+
+#: Host, port and path of an address. With a login or query it would be a secret in error texts; a
+#: password that holds a slash leaves its `@` in what looks like the path.
+_PLACE = r"([^\s/?#@:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[^\s?#@]*)?"
+#: How Azure DevOps shows its addresses: the user is only the organization again.
+_AZURE = re.compile(r"https://([^/@:]+)(?=@dev\.azure\.com/\1/)@")
 
 
 class _KestraServer(Record, use_attribute_docstrings=True):
     """What a connection says of the server, the tenant and the login."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
+    url: Annotated[str, StringConstraints(pattern=rf"^https?://{_PLACE}$")]
     """Address of the server, without `/api`, user or query."""
     tenant: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")] = "main"
     """The tenant; the open edition has `main` alone."""
@@ -89,7 +96,7 @@ class GithubApp(Record, use_attribute_docstrings=True):
     """Number of the installation: the end of its address in the settings of the organization."""
     private_key: Secret
     """The private key of the App (PEM), as GitHub gave it."""
-    api_url: Annotated[str, StringConstraints(pattern=r"^https://[^\s/?#@]+(/[^\s?#]*)?$")] = (
+    api_url: Annotated[str, StringConstraints(pattern=rf"^https://{_PLACE}$")] = (
         "https://api.github.com"
     )
     """Address of the API; of a GitHub Enterprise Server `https://HOST/api/v3`."""
@@ -106,11 +113,11 @@ class _Repository(Record, use_attribute_docstrings=True):
     """https: the access token."""
     github_app: GithubApp | None = None
     """https: a GitHub App, in place of a token."""
-    ssh_key: Text | None = None
+    ssh_key: FilePath | None = None
     """ssh: path of the private key (mode 0600), a deploy key for instance."""
     ssh_passphrase: Secret | None = None
     """ssh: what the private key is encrypted with."""
-    known_hosts: Text | None = None
+    known_hosts: FilePath | None = None
     """ssh: path of the file with the pinned host keys."""
     ssh_jump: (
         Annotated[
@@ -124,7 +131,7 @@ class _Repository(Record, use_attribute_docstrings=True):
     forge: Forge | None = None
     """What the URL's host is, where its name does not tell; decides the default of `username` and
     the form of commit URLs."""
-    web_url: Text | None = None
+    web_url: Annotated[str, StringConstraints(pattern=rf"^https?://{_PLACE}$")] | None = None
     """The page of the repository for people, where the clone URL is another one."""
     author_name: Text = "TenantSync"
     """Committer, and author where neither the task nor a person gives one."""
@@ -135,10 +142,12 @@ class _Repository(Record, use_attribute_docstrings=True):
 
     @field_validator("url")
     @classmethod
-    def _no_secret_in_url(cls, url: str) -> str:
-        rest = url.split("://", 1)[-1].split("/", 1)[0]
-        if "://" in url and "@" in rest and ":" in rest.rsplit("@", 1)[0]:
-            raise ValueError("the URL holds a password; use token: {env: NAME} instead")
+    def _no_login_in_url(cls, url: str) -> str:
+        if _may_hold_login(url):
+            raise ValueError(
+                "the URL may hold a password or token (a user, @, ? or # where none belongs);"
+                " write the address alone, and use token: {env: NAME} instead"
+            )
         return url
 
     @model_validator(mode="after")
@@ -148,6 +157,16 @@ class _Repository(Record, use_attribute_docstrings=True):
         if self.ssh_passphrase is not None and self.ssh_key is None:
             raise ValueError("sshPassphrase opens nothing; add sshKey")
         return self
+
+
+def _may_hold_login(url: str) -> bool:
+    """Whether an address of a repository has a place where people write a secret."""
+    scheme, found, rest = _AZURE.sub("https://", url).rpartition("://")
+    if not found:  # user@host:path
+        return "@" in rest.partition(":")[2]
+    if scheme.lower() in {"http", "https"}:
+        return re.fullmatch(_PLACE, rest) is None
+    return ":" in rest.split("/", 1)[0].rpartition("@")[0] or "?" in rest or "#" in rest
 
 
 def _scheme(url: str) -> str:

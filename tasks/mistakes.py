@@ -20,8 +20,12 @@ _PLAIN_SECRET = (
 _EMPTY = "is empty; give it a value or leave the key out"
 #: What a name of the configuration looks like; other fields with a form have theirs below.
 _NAME = "is no name; use letters, digits, and . _ - after the first"
+_ADDRESS = "is no such address; write http:// or https:// and a host, no user, password or query"
 _FORMS = {
-    "url": "is no such address; write http:// or https:// and a host, no user, password or query",
+    "url": _ADDRESS,
+    "webUrl": _ADDRESS,
+    "kestra": _NAME,
+    "repository": _NAME,
     "proxy": "is no such address; write http://HOST:PORT or https://HOST:PORT, and the login as"
     " proxyUsername and proxyPassword",
     "sshJump": "is no such address; write user@host or user@host:port",

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import Field, StringConstraints, model_validator
 
 from tasks.errors import ConfigError
+from tasks.hiding import forms
 from tasks.record import Record
-from tasks.secret import Secret, Text
+from tasks.secret import FilePath, Secret, Text
 
 #: Ports that are meant where an address names none.
 PORTS = {"http": 80, "https": 443}
@@ -22,12 +23,12 @@ PORTS = {"http": 80, "https": 443}
 class Network(Record, use_attribute_docstrings=True):
     """What lies between this machine and an http or https address."""
 
-    ca_file: Text | None = None
+    ca_file: FilePath | None = None
     """https: path of a PEM file with the only authorities to trust; default: those of the system
     and of `SSL_CERT_FILE`."""
-    client_certificate: Text | None = None
+    client_certificate: FilePath | None = None
     """https: path of the PEM certificate that shows who we are, its chain after it."""
-    client_key: Text | None = None
+    client_key: FilePath | None = None
     """https: path of the private key of `clientCertificate`, where it is not in the same file."""
     client_key_passphrase: Secret | None = None
     """https: what the private key is encrypted with."""
@@ -90,6 +91,11 @@ class Proxy:
         if self.username is None:
             return self.url
         return self.url.replace("://", f"://{quote(self.username, safe='')}@", 1)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The forms in which its password may be said back."""
+        return forms(self.password or "", self.username or "")
 
     def __str__(self) -> str:
         return f"the proxy {self.url} ({self.origin})"

@@ -19,6 +19,9 @@ from tasks.record import Record
 Namespace = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=150, min_length=1)
 ]
+#: A name of the configuration. An address with a login in its place is refused unread.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=100)]
 Branch = Annotated[str, StringConstraints(pattern=r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$")]
 
 
@@ -112,9 +115,9 @@ class TriggeredBy(Record, use_attribute_docstrings=True):
 class Sync(Record, use_attribute_docstrings=True):
     """What both syncs have in common."""
 
-    kestra: Text | None = None
+    kestra: Name | None = None
     """Name in `kestra:` of the configuration; may be left out where there is only one."""
-    repository: Text | None = None
+    repository: Name | None = None
     """Name in `repositories:` of the configuration; may be left out where there is only one."""
     source_of_truth: Side
     """Where the truth is: KESTRA exports to Git, GIT reconciles Kestra."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import StringConstraints, model_validator
+from pydantic import AfterValidator, StringConstraints, model_validator
 
 from tasks.errors import ConfigError
 from tasks.record import Record
@@ -14,12 +14,26 @@ from tasks.record import Record
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
+def _names_a_file(path: str) -> str:
+    """Refuses what stands in a file in place of its name, which errors would show."""
+    if "-----BEGIN" in path or any(character in path for character in "\r\n\0"):
+        raise ValueError(
+            "is no path but what stands in a file; write where the file lies, and change the"
+            " secret if others have seen this"
+        )
+    return path
+
+
+#: The path of a file, which may be a secret one: it stands in error texts.
+FilePath = Annotated[Text, AfterValidator(_names_a_file)]
+
+
 class Secret(Record, use_attribute_docstrings=True):
     """A reference to a secret: `{env: NAME}` or `{file: PATH}`, read where it is used."""
 
     env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of an environment variable of the worker."""
-    file: Text | None = None
+    file: FilePath | None = None
     """Path of a file on the worker's disk."""
 
     @model_validator(mode="after")
@@ -31,15 +45,20 @@ class Secret(Record, use_attribute_docstrings=True):
     def resolve(self) -> str:
         """The secret itself, without the line end of a file.
 
-        Raises ConfigError naming the variable or file when it is not there or empty.
+        Raises ConfigError naming the variable or file when it is not there, empty or no UTF-8.
         """
         if self.env is not None:
-            value, place = os.environ.get(self.env, ""), f"environment variable {self.env}"
+            octets = os.fsencode(os.environ.get(self.env, ""))
+            place = f"environment variable {self.env}"
         else:
-            value, place = _read(Path(self.file or "")), f"file {self.file}"
-        if not value:
+            octets = _read(Path(self.file or ""))
+            place = f"file {self.file}"
+        if not octets:
             raise ConfigError(f"secret: {place} is not set or empty; set it where the worker runs")
-        return value
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            raise ConfigError(f"secret: {place} is no UTF-8 text; store it as such") from None
 
     def line(self) -> str:
         """The secret, which must be one line, as passwords are. Raises ConfigError."""
@@ -52,8 +71,8 @@ class Secret(Record, use_attribute_docstrings=True):
         return f"env {self.env}" if self.env else f"file {self.file}"
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
+        return path.read_bytes().rstrip(b"\r\n")
     except OSError:
-        return ""
+        return b""

@@ -134,12 +134,14 @@ class Stack(AbstractContextManager["Stack"]):
 
     # -- workers and commands -------------------------------------------------------------------
 
-    def worker(self, name: str = "w1", **extra: str) -> subprocess.Popen[bytes]:
+    def worker(
+        self, name: str = "w1", level: str = "INFO", **extra: str
+    ) -> subprocess.Popen[bytes]:
         """Starts a worker process in its own group and waits until it takes jobs."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "workers.worker", name, "4", "INFO"],
+                [sys.executable, "-m", "workers.worker", name, "4", level],
                 env={**self.environment, **extra},
                 cwd=ROOT,
                 stdout=file,

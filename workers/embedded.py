@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -40,6 +41,8 @@ _KEEPERS, _EARLY_DEATHS = 2, 3
 _EARLY = 5.0
 _LOOK = 0.05
 _ADDRESS = "127.0.0.1"
+#: The variables that keeper and server see.
+_NEEDED = re.compile(r"PATH|HOME|TMPDIR|TZ|LANG|LC_.*|LD_LIBRARY_PATH|DYLD_.*|PYTHON.*|VIRTUAL_ENV")
 
 
 @contextmanager
@@ -139,13 +142,19 @@ def _spawn_keeper(place: Place) -> None:
     with place.log.open("ab") as output:
         subprocess.run(
             [sys.executable, "-m", "workers.embedded", "keep", str(place.data)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**_plain_environment(), "PYTHONPATH": os.pathsep.join(paths)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=place.data,
             check=False,  # what went wrong stands in the log, which the caller quotes
         )
+
+
+def _plain_environment() -> dict[str, str]:
+    """What a Python needs; the secrets in this command's environment are not for a process that
+    lives on for others."""
+    return {name: value for name, value in os.environ.items() if _NEEDED.fullmatch(name)}
 
 
 class Keeper:

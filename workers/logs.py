@@ -15,6 +15,10 @@ _fields: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default={})  #
 
 FORMAT = "%(asctime)s %(levelname)s %(processName)s%(fields)s %(message)s"
 
+#: Libraries that log requests; at DEBUG the headers of answers (httpcore) and what a login is
+#: signed with (botocore).
+_TALKERS = ("httpx", "httpcore", "botocore", "aiobotocore", "s3fs", "fsspec", "urllib3", "asyncio")
+
 
 class Fields(logging.Filter):
     """Adds the bound fields to each record as ` run=... job=...`."""
@@ -54,8 +58,9 @@ def bound(**fields: str) -> Iterator[None]:
 
 def install(logger: logging.Logger) -> None:
     """Gives all handlers of a logger the fields and the format; one line per HTTP request would
-    drown what a run says."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    drown what a run says, and at DEBUG it would hold logins."""
+    for name in _TALKERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logger.handlers:
         handler.addFilter(Fields())
         handler.setFormatter(Lines(FORMAT))

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -93,6 +94,18 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
 
+    @field_validator("redis_url")
+    @classmethod
+    def _whole_address(cls, url: str | None) -> str | None:
+        # Of a password that is not written as an address wants it, a part would be taken for the
+        # host, the port or the path, which stand in error texts.
+        if url is not None and not _is_whole(url):
+            raise ValueError(
+                "is no address of a server: write redis://USER:PASSWORD@HOST:PORT/0, in the "
+                "password %40 for @, %2F for /, %3F for ? and %23 for #"
+            )
+        return url
+
     @field_validator("contents_url")
     @classmethod
     def _without_login(cls, url: str | None) -> str | None:
@@ -132,6 +145,18 @@ class Settings(BaseSettings):
         )
         _demand(bool(self.git_protocols), "GIT_PROTOCOLS must name one protocol at least")
         return self
+
+
+def _is_whole(url: str) -> bool:
+    """Whether an address of Redis says all of its login where a login belongs."""
+    try:
+        parts = urlsplit(url)
+        place = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    except ValueError:
+        return False
+    beyond = f"{place}{parts.path}{parts.query}{parts.fragment}"
+    names = {name.lower() for name, _ in parse_qsl(parts.query)}
+    return bool(parts.hostname) and "@" not in beyond and not names & {"password", "username"}
 
 
 def load() -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -18,6 +18,7 @@ from tasks.errors import (
     Unreachable,
     Unsupported,
 )
+from tasks.hiding import hidden
 from tasks.visible import visible
 
 #: Characters of a server's message that are kept: enough for a stack of constraints.
@@ -62,8 +63,10 @@ def is_answer(error: Exception) -> bool:
     return isinstance(error, refusals)
 
 
-def server_message(body: bytes) -> str:
+def server_message(body: bytes, secrets: Collection[str] = ()) -> str:
     """The `message` and `_embedded.errors` of an error body, on one line or a few; "" without.
+
+    `secrets` are the forms of secrets that are hidden (`tasks.hiding.forms`).
 
     The messages of an HTML page or of another body are not shown: they tell nothing of Kestra.
     """
@@ -75,7 +78,7 @@ def server_message(body: bytes) -> str:
         return ""
     parts = [str(value.get("message") or "")]
     parts += [text for text in _embedded(value) if text not in parts[0]]
-    return clean("; ".join(part for part in parts if part))
+    return clean(hidden("; ".join(part for part in parts if part), secrets))
 
 
 def _embedded(value: dict[str, object]) -> list[str]:
@@ -130,16 +133,14 @@ def refusal(
     body: bytes,
     after: str | None,
     login: str,
-    secrets: Iterable[str] = (),
+    secrets: Collection[str] = (),
 ) -> TenantSyncError:
     """The error that an answer of 400 and above is.
 
     `asked` names server, method and path, `login` who asked; `after` is the Retry-After header;
-    `secrets` are hidden where the server says them back.
+    `secrets` are the forms of secrets that are hidden where the server says them back.
     """
-    said = server_message(body)
-    for secret in secrets:
-        said = said.replace(visible(secret), "***")
+    said = server_message(body, secrets)
     if status == 404:
         said = masked(said)
     heard = f"{asked} answered {status}" + (f": {said}" if said else "")

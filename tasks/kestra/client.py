@@ -27,6 +27,7 @@ from tasks.errors import (
     Unreachable,
     Unsafe,
 )
+from tasks.hiding import forms, hidden
 from tasks.kestra.answers import NoConnection, TooSlow, is_answer, is_away, refusal
 from tasks.kestra.calls import Call, Repeat
 from tasks.kestra.connections import Connections
@@ -109,6 +110,16 @@ class Client:
         except ValueError:
             raise Doubtful(self._strange(call, "something that is no JSON")) from None
 
+    def hidden(self, text: str) -> str:
+        """A text of the server without the secrets that it was told."""
+        return hidden(text, self._told)
+
+    @property
+    def _told(self) -> tuple[str, ...]:
+        """The forms of all secrets that an answer may say back."""
+        proxy = proxy_of(self.connection, self.connection.url, os.environ)
+        return self._secrets if proxy is None else (*self._secrets, *proxy.secrets)
+
     def longest(self, call: Call) -> float:
         """Seconds that one try of a request may take at most."""
         return self.connection.bulk_timeout if call.bulk else self.connection.timeout
@@ -177,10 +188,10 @@ class Client:
                 "address of Kestra itself"
             ) from None
         if call.method != "GET" or (there.scheme, there.netloc) != self._origin:
-            shown = visible_line(f"{there.scheme}://{there.hostname}")
+            shown = self.hidden(visible_line(f"{there.scheme}://{there.hostname}"))
             raise Refused(
-                f"{self._asked(call)} redirects to {shown}, which is "
-                "not followed; set url to the address of Kestra itself"
+                f"{self._asked(call)} redirects to {shown}, which is not followed; set url to the "
+                "address of Kestra itself"
             )
         return there.geturl()
 
@@ -249,11 +260,12 @@ class Client:
                         f"secret: {connection.token} holds a character that no token has, perhaps "
                         "a line end; write the token alone"
                     )
-                self._login, self._secrets = f"Bearer {token}", (token,)
+                self._login, self._secrets = f"Bearer {token}", forms(token)
             elif self._login is None and connection.password is not None:
                 password = connection.password.resolve()
                 pair = base64.b64encode(f"{connection.username}:{password}".encode()).decode()
-                self._login, self._secrets = f"Basic {pair}", (password, pair)
+                self._login = f"Basic {pair}"
+                self._secrets = forms(password, connection.username or "")
             return self._login
 
     def _login_name(self) -> str:
@@ -291,7 +303,7 @@ class Client:
             body=body,
             after=headers.get("retry-after"),
             login=self._login_name(),
-            secrets=self._secrets,
+            secrets=self._told,
         )
         if isinstance(error, LoginRefused):
             # The secret may have been renewed: the next request reads it again.

@@ -74,14 +74,14 @@ class _Question:
                 f"{len(self._keys)} flows, so none can be told apart; ask again"
             )
         pairs = zip(self._keys, rows, strict=True)
-        return {key: said for key, row in pairs if (said := _constraints(row))}
+        return {key: said for key, row in pairs if (said := _constraints(self._client, row))}
 
 
 class _Alone(_Question):
     """One flow in a body that the server may split: every result is about this flow."""
 
     def __call__(self) -> dict[Key, str]:
-        said = [_constraints(row) for row in _rows(self._client, self._call)]
+        said = [_constraints(self._client, row) for row in _rows(self._client, self._call)]
         first = next((message for message in said if message), None)
         return {self._keys[0]: first} if first else {}
 
@@ -136,9 +136,9 @@ def _rows(client: Client, call: Call) -> list[dict[str, object]]:
     return answer
 
 
-def _constraints(row: dict[str, object]) -> str | None:
+def _constraints(client: Client, row: dict[str, object]) -> str | None:
     said = row.get("constraints")
-    return clean(str(said)) if said else None
+    return clean(client.hidden(str(said))) if said else None
 
 
 def _dashboard(client: Client, text: bytes) -> str | None:
@@ -146,4 +146,4 @@ def _dashboard(client: Client, text: bytes) -> str | None:
     answer = client.parse(call, client.send(call))
     if not isinstance(answer, dict) or "index" not in answer:
         raise Doubtful(f"{client!r}: {call} did not answer a result")
-    return _constraints(answer)
+    return _constraints(client, answer)

@@ -101,11 +101,11 @@ class Git:
         with self._running(arguments) as process, _Deadline(process, self.timeout) as deadline:
             out, err = _Drain(process.stdout), _Drain(process.stderr, KEPT)
             _feed(process.stdin, stdin)
-            stdout, stderr = out.all(), err.all()
+            stdout, words = out.all(), self._words(err)
             code = process.wait()
         if deadline.passed:
             raise expired(_name(arguments), self.timeout, self.place)
-        result = Result(code=code, stdout=stdout, stderr=self.login.scrub(stderr))
+        result = Result(code=code, stdout=stdout, stderr=words)
         if code not in accept:
             raise failure(_name(arguments), code, result.stderr, self.place)
         return result
@@ -148,6 +148,10 @@ class Git:
                 f"git cannot be started in {self.home}: {error.strerror}; install git (2.39 or "
                 "newer) where the worker runs and put it in PATH"
             ) from None
+
+    def _words(self, said: _Drain) -> str:
+        """What a command said to its end, without secrets."""
+        return self.login.scrub(said.all(), cut=said.cut)
 
     def environment(self) -> dict[str, str]:
         """The whole environment of the command; nothing else of the worker's is seen by git."""
@@ -198,8 +202,8 @@ class Stream:
 
     def broken(self) -> TenantSyncError:
         """The error for output that ended too early; waits for the command's end."""
-        stderr = self._git.login.scrub(self._said.all())
-        return failure(_name(self._arguments), self._process.wait(), stderr, self._git.place)
+        words = self._git._words(self._said)
+        return failure(_name(self._arguments), self._process.wait(), words, self._git.place)
 
 
 class _Drain(threading.Thread):
@@ -208,6 +212,8 @@ class _Drain(threading.Thread):
     def __init__(self, pipe: IO[bytes] | None, keep: int | None = None) -> None:
         super().__init__(daemon=True)
         self._pipe, self._keep, self._read = cast(BufferedReader, pipe), keep, bytearray()
+        #: Whether the beginning is not kept.
+        self.cut = False
         self.start()
 
     def run(self) -> None:
@@ -216,6 +222,7 @@ class _Drain(threading.Thread):
                 self._read += chunk
                 if self._keep is not None and len(self._read) > self._keep:
                     del self._read[: -self._keep]
+                    self.cut = True
 
     def all(self) -> bytes:
         self.join()

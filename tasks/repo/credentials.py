@@ -6,7 +6,6 @@ needs it, and the askpass program gives it to whom it is for.
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Mapping
@@ -17,8 +16,10 @@ from urllib.parse import quote
 from tasks import tls
 from tasks.connections import RepositoryConnection
 from tasks.errors import ConfigError
+from tasks.hiding import forms, hidden, without_rest
 from tasks.network import Proxy, proxy_of
 from tasks.repo.askpass import answering
+from tasks.repo.failure import readable
 from tasks.repo.forges import username
 from tasks.repo.ssh import key_of, question, ssh_command
 from tasks.repo.url import Url
@@ -32,19 +33,23 @@ _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}")
 class Login:
     """What one git command needs to reach its server and to log in. The default logs in nowhere.
 
-    `environment` are variables, `config` settings of git for this command alone.
+    `environment` are variables, `config` settings of git for this command alone, `secrets` the
+    forms in which a secret may be said back (`tasks.hiding.forms`).
     """
 
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     config: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def scrub(self, stderr: bytes) -> str:
-        """What git said, without any form of the secrets."""
-        text = stderr.decode("utf-8", "replace")
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
+    def scrub(self, said: bytes, *, cut: bool = False) -> str:
+        """What git or the server said, as people may read it: without any form of the secrets.
+
+        `cut`: its beginning is missing, and with it perhaps that of a secret.
+        """
+        words = said.decode("utf-8", "replace")
+        text = hidden(without_rest(words, self.secrets) if cut else words, self.secrets)
+        # What is taken away as unreadable may have stood in the middle of a secret.
+        return hidden(readable(text), self.secrets)
 
 
 def login(connection: RepositoryConnection, url: Url, home: Path, app_token: str | None) -> Login:
@@ -111,13 +116,11 @@ def _token(connection: RepositoryConnection, url: Url, app_token: str | None) ->
         )
     if user is None:
         header = f"Authorization: Bearer {token}"
-        return _Part(
-            config=((f"http.{url.origin}/.extraHeader", header),), secrets=_forms("", token)
-        )
+        return _Part(config=((f"http.{url.origin}/.extraHeader", header),), secrets=forms(token))
     before, after = url.origin.split("://", 1)
     answers = {f"Username for '{url.origin}': ": user}
     answers |= {f"Password for '{before}://{name}@{after}': ": token for name in _spelt(user)}
-    return _Part(answers=answers, secrets=_forms(user, token))
+    return _Part(answers=answers, secrets=forms(token, user))
 
 
 def _authorities(connection: RepositoryConnection, home: Path) -> _Part:
@@ -150,7 +153,7 @@ def _certificate(connection: RepositoryConnection) -> _Part:
     passphrase = connection.client_key_passphrase.line()
     environment |= {"GIT_SSL_CERT_PASSWORD_PROTECTED": "1"}
     answers = {f"Password for 'cert:///{name}': ": passphrase for name in _spelt(certificate, "/")}
-    return _Part(answers=answers, environment=environment, secrets=_forms("", passphrase))
+    return _Part(answers=answers, environment=environment, secrets=forms(passphrase))
 
 
 def _proxy(connection: RepositoryConnection, url: Url) -> _Part:
@@ -168,7 +171,7 @@ def _proxy(connection: RepositoryConnection, url: Url) -> _Part:
     return _Part(
         answers=_proxy_answers(proxy, proxy.username, proxy.password or ""),
         config=(("http.proxy", proxy.asking),),
-        secrets=_forms(proxy.username, proxy.password or ""),
+        secrets=proxy.secrets,
     )
 
 
@@ -182,13 +185,6 @@ def _spelt(name: str, safe: str = "") -> tuple[str, str]:
     return name, quote(name, safe=safe)
 
 
-def _forms(user: str, secret: str) -> tuple[str, ...]:
-    if not secret:
-        return ()
-    basic = base64.b64encode(f"{user}:{secret}".encode()).decode()
-    return tuple(dict.fromkeys((secret, quote(secret, safe=""), quote(secret), basic)))
-
-
 def _by_key(connection: RepositoryConnection, url: Url, home: Path) -> Login:
     key = key_of(connection)
     command = {"GIT_SSH_COMMAND": ssh_command(connection, key, url), "GIT_SSH_VARIANT": "ssh"}
@@ -196,4 +192,4 @@ def _by_key(connection: RepositoryConnection, url: Url, home: Path) -> Login:
         return Login(environment=command)
     passphrase = connection.ssh_passphrase.line()
     asking = {"SSH_ASKPASS_REQUIRE": "force", **answering({question(key): passphrase}, home)}
-    return Login(environment={**command, **asking}, secrets=_forms("", passphrase))
+    return Login(environment={**command, **asking}, secrets=forms(passphrase))

@@ -17,6 +17,7 @@ from tasks.errors import (
     Unsafe,
     Unsupported,
 )
+from tasks.hiding import without_login
 from tasks.visible import visible
 
 #: Characters of git's own words that are repeated in a message.
@@ -33,7 +34,6 @@ _ABROAD = {"fetch", "init", "ls-remote", "push"}
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 #: Control characters, and those that reorder or hide text.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-_USER_INFO = re.compile(r"(?<=//)[^/\s@]{1,500}@")
 
 _LOGIN = (
     "the server does not accept the login; check username and token (or the ssh key, and whether "
@@ -150,7 +150,7 @@ def readable(text: str) -> str:
     """A foreign text without terminal escapes, control characters and user names in URLs."""
     lines = _ESCAPES.sub("", text).replace("\r", "\n").split("\n")
     kept = (_HIDDEN.sub("", line).rstrip() for line in lines)
-    return visible(_USER_INFO.sub("", "\n".join(line for line in kept if line)))
+    return visible(without_login("\n".join(line for line in kept if line)))
 
 
 def _quoted(said: str) -> str:

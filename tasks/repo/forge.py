@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,6 +20,7 @@ from tasks import jsontext
 from tasks.channel import asked, channel, fault
 from tasks.connections import Forge, RepositoryConnection
 from tasks.errors import Doubtful, LoginRefused, NotFound, Unreachable
+from tasks.hiding import forms, hidden
 from tasks.repo.forges import SSH_HOSTS, forge_of, stated_forge
 from tasks.repo.githubapp import Tokens
 from tasks.repo.url import Url
@@ -71,25 +72,24 @@ def protection(
     forge = name(connection, url)
     assert forge is not None
     kind = "token" if forge in {Forge.GITEA, Forge.FORGEJO} else "Bearer"
-    headers = {
-        "Authorization": f"{kind} {_token(connection, url)}",
-        "Accept": "application/json",
-    }
+    token = _token(connection, url)
+    headers = {"Authorization": f"{kind} {token}", "Accept": "application/json"}
     base, path = _base(forge, connection, url), _path(forge, connection, url)
     with channel(connection, base) as http:
         http.headers.update(headers)
         http.timeout = httpx.Timeout(seconds)
         try:
-            return _ASK[forge](_Api(http, base, connection), path, branch)
+            found = _ASK[forge](_Api(http, base, connection), path, branch)
         except (AttributeError, KeyError, TypeError):
             raise Doubtful(f"{base} answered something that is not of a {forge}") from None
+    return replace(found, by=hidden(found.by, forms(token)))
 
 
 def _token(connection: RepositoryConnection, url: Url) -> str:
     if connection.github_app is not None:
         return Tokens(connection, connection.github_app, url).current()
     assert connection.token is not None
-    return connection.token.resolve()
+    return connection.token.line()
 
 
 class _Api:

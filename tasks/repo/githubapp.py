@@ -28,6 +28,7 @@ from tasks.errors import (
     TenantSyncError,
     Unreachable,
 )
+from tasks.hiding import forms, hidden
 from tasks.repo.url import Url
 from tasks.visible import visible_line
 
@@ -159,7 +160,7 @@ def _said(body: bytes, statement: str) -> str:
     """GitHub's own words, without the statement where they repeat it."""
     try:
         value: Any = jsontext.parse(body)
-        text = visible_line(str(value["message"]).replace(statement, "***"))
+        text = visible_line(hidden(str(value["message"]), forms(statement)))
     except (ValueError, KeyError, TypeError):
         return ""
     return f": {text[:_QUOTED]}"

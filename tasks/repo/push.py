@@ -17,7 +17,7 @@ from tasks.errors import (
     Unreachable,
 )
 from tasks.repo.command import Git
-from tasks.repo.failure import failure, readable
+from tasks.repo.failure import failure
 from tasks.repo.url import check_branch, check_oid
 
 #: Characters of the server's own words that are repeated to the user.
@@ -98,7 +98,7 @@ def _ask(remote: Git, wish: Wish) -> _Said:
     flag, summary = _status(ended.stdout)
     said = ended.stderr
     wrong = failure("push", ended.code, said, remote.place) if ended.code else None
-    return _Said(flag=flag, summary=summary, stderr=said, error=wrong)
+    return _Said(flag=flag, summary=remote.login.scrub(summary), stderr=said, error=wrong)
 
 
 def _command(wish: Wish) -> tuple[str, ...]:
@@ -135,9 +135,9 @@ class _Said:
     @property
     def words(self) -> str:
         """The server's words (`remote:` lines) and git's reason, for people."""
-        lines = readable(self.stderr).split("\n")
+        lines = self.stderr.split("\n")
         told = [line[7:].strip() for line in lines if line.startswith("remote:")]
-        text = "\n".join(filter(None, [readable(self.summary), *told]))
+        text = "\n".join(filter(None, [self.summary, *told]))
         return text if len(text) <= QUOTED else text[: QUOTED - 1] + "…"
 
 
@@ -166,13 +166,13 @@ def _judged(
     return Push(result=PushResult.UNKNOWN, message=message, tip=tip)
 
 
-def _status(stdout: bytes) -> tuple[str, str]:
+def _status(stdout: bytes) -> tuple[str, bytes]:
     """Flag and summary of the one ref line of `push --porcelain`; empty when there is none.
 
     A line that only says that the server gave no answer counts as none.
     """
-    for line in stdout.decode("utf-8", "replace").splitlines():
-        parts = line.split("\t")
-        if len(parts) == 3 and len(parts[0]) == 1 and "failed to report status" not in parts[2]:
-            return parts[0], parts[2]
-    return "", ""
+    for line in stdout.splitlines():
+        parts = line.split(b"\t")
+        if len(parts) == 3 and len(parts[0]) == 1 and b"failed to report status" not in parts[2]:
+            return parts[0].decode("utf-8", "replace"), parts[2]
+    return "", b""

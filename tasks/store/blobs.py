@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import fsspec
 
 from tasks.errors import ConfigError, Unreachable
+from tasks.hiding import forms, hidden, without_login
 
 #: Seconds to connect to an object store, and to wait for one answer.
 _CONNECT, _ANSWER = 5, 30
@@ -24,6 +25,10 @@ _NO_LOGIN = {
     "CredentialRetrievalError",
     "ProfileNotFound",
 }
+
+
+#: Variables of which an error may hold the value.
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class Blobs(Protocol):
@@ -143,7 +148,7 @@ class Bucket:
             told = _told(error, self._url)
             if told is None:
                 raise
-            raise told from error
+            raise told from None  # what it says itself may hold a login
 
 
 def _options(url: str) -> dict[str, Any]:
@@ -172,6 +177,12 @@ def _time(told: dict[str, Any]) -> float:
     return float(found.timestamp() if hasattr(found, "timestamp") else found)
 
 
+def _words(error: Exception) -> str:
+    """What an error says, without the logins that stand in addresses or that a store says back."""
+    secrets = [form for name in _SECRETS for form in forms(os.environ.get(name, ""))]
+    return hidden(without_login(str(error)), secrets)
+
+
 def _told(error: Exception, url: str) -> Exception | None:
     """What an error of an object store means; None for one that says so itself."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
@@ -181,8 +192,9 @@ def _told(error: Exception, url: str) -> Exception | None:
         return None
     if isinstance(error, PermissionError):
         return ConfigError(
-            f"contents store {url}: access denied ({error}); see that the login (AWS_ACCESS_KEY_ID "
-            "and AWS_SECRET_ACCESS_KEY, or a role) may list, get, put and delete there"
+            f"contents store {url}: access denied ({_words(error)}); see that the login "
+            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role) may list, get, put and "
+            "delete there"
         )
     if kinds & _NO_LOGIN:
         return ConfigError(
@@ -191,6 +203,7 @@ def _told(error: Exception, url: str) -> Exception | None:
         )
     if kinds & {"OSError", "BotoCoreError"}:
         return Unreachable(
-            f"contents store {url}: {error}; see that it runs and that AWS_ENDPOINT_URL_S3 is right"
+            f"contents store {url}: {_words(error)}; see that it runs and that "
+            "AWS_ENDPOINT_URL_S3 is right"
         )
     return None

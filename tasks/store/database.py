@@ -295,12 +295,21 @@ def address(url: str) -> URL:
     hold a password."""
     # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
     try:
-        return make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
+        place = make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
     except (ArgumentError, ValueError):
-        raise ConfigError(
-            "TENANTSYNC_DATABASE_URL is no address of a database: write "
-            "postgresql://USER:PASSWORD@HOST/NAME, with %40 for an @ in the password"
-        ) from None
+        raise _no_address() from None
+    # Behind an @ in a password its rest is taken for the host, which stands in error texts.
+    beyond = "" if place.get_backend_name() == "sqlite" else f"{place.host}{place.database}"
+    if "@" in beyond or "password" in place.query:
+        raise _no_address()
+    return place
+
+
+def _no_address() -> ConfigError:
+    return ConfigError(
+        "TENANTSYNC_DATABASE_URL is no address of a database: write "
+        "postgresql://USER:PASSWORD@HOST/NAME, with %40 for an @ in the password"
+    )
 
 
 def _engine(url: str) -> Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 import traceback
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.server import SandboxServer
 from sandbox.settings import DEFAULT_PASSWORD, DEFAULT_USER, Login
+from tasks.artifacts import Key, Kind
 from tasks.connections import KestraConnection, Secret
 from tasks.errors import (
     ConfigError,
@@ -19,10 +21,12 @@ from tasks.errors import (
     Refused,
     TenantSyncError,
 )
+from tasks.kestra.answers import MESSAGE_LIMIT
 from tasks.kestra.calls import get
 from tasks.kestra.side import KestraSide
 from tests.integration.kestra.conftest import Connect, Start
 from tests.integration.kestra.samples import flow
+from tests.reflector import Reflector, said_back
 
 SEARCH = get("flows", "search")
 SECRET = "Very-Secret-1"
@@ -100,6 +104,50 @@ def test_no_secret_is_in_an_error_even_where_the_server_says_it_back(
     assert "you sent ***" in shown
     assert SECRET not in shown
     assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
+@pytest.mark.parametrize("kept", [None, 6, len(SECRET) - 1])
+def test_no_form_of_a_secret_is_in_an_error_even_where_it_is_cut(
+    monkeypatch: pytest.MonkeyPatch, status: int, kept: int | None
+) -> None:
+    monkeypatch.setenv("KESTRA_OTHER", SECRET)
+    header = base64.b64encode(f"somebody@example.org:{SECRET}".encode()).decode()
+    place = "; ".join(said_back(f"Basic {header}")).index(SECRET)
+    before = MESSAGE_LIMIT - place - kept if kept else 0
+    with Reflector(status, filler="x" * before) as server:
+        side = KestraSide(KestraConnection(url=server.url, **login()))
+        with pytest.raises(TenantSyncError) as caught:
+            side.flows()
+        side.close()
+    assert len({one for one in server.told if SECRET in one}) > 2
+    shown = caught.value.message.lower()
+    assert "x" * before in shown
+    assert not [one for one in server.told if one.lower() in shown], shown
+    assert SECRET[:6].lower() not in shown
+
+
+def test_no_secret_is_in_what_a_server_finds_wrong_with_a_text(
+    server: SandboxServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KESTRA_OTHER", SECRET)
+    server.switch(logins=[{"name": "somebody@example.org", "password": SECRET}])
+    found = f'[{{"index": 0, "constraints": "not by {SECRET}"}}]'
+    server.arm(Fault(target="/validate", status=200, body=found, times=None))
+    side = connect(server, **login())
+    key = Key("a", Kind.FLOW, "b")
+    assert side.validate(Kind.FLOW, {key: flow("a")}) == {key: "not by ***"}
+
+
+def test_no_secret_is_in_the_address_of_a_redirection(
+    server: SandboxServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KESTRA_OTHER", SECRET)
+    server.switch(logins=[{"name": "somebody@example.org", "password": SECRET}])
+    there = {"location": f"http://{SECRET}.example.org/"}
+    server.arm(Fault(target="/flows", status=302, headers=there))
+    with pytest.raises(Refused, match=r"redirects to http://\*\*\*\.example\.org"):
+        connect(server, **login())._client.read(SEARCH)
 
 
 def test_another_tenant_than_main_is_not_found_and_the_remedy_is_named(

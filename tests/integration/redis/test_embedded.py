@@ -196,6 +196,19 @@ def test_a_command_with_another_configuration_file_is_refused_by_name(
         pass
 
 
+def test_neither_server_nor_keeper_sees_the_secrets_of_who_starts_them(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KESTRA_PASSWORD", "s3cret-of-a-command")
+    with embedded(data, data / "our.yaml") as url, redis.Redis.from_url(url) as client:
+        server = int(client.info("server")["process_id"])
+        keeper = int(Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[1])
+        assert b"workers.embedded" in Path(f"/proc/{keeper}/cmdline").read_bytes()
+        seen = {one: Path(f"/proc/{one}/environ").read_bytes() for one in (server, keeper)}
+        assert b"PATH=" in seen[keeper]  # the server writes its title over its own
+        assert not [one for one, environment in seen.items() if b"s3cret" in environment]
+
+
 def test_the_password_is_in_a_file_of_its_owner_and_in_no_argument(data: Path) -> None:
     with embedded(data, data / "our.yaml") as url, redis.Redis.from_url(url) as client:
         place = Place(data)

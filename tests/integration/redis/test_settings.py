@@ -100,6 +100,44 @@ def test_no_password_shows_in_the_settings_as_text(monkeypatch: pytest.MonkeyPat
     assert found.database.endswith("hunter2@localhost/t")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter/2@localhost:6379/0",
+        "redis://:1/hunter2@localhost:6379/0",
+        "redis://:hunter?2@localhost/0",
+        "redis://me:1#hunter2@localhost/0",
+        "redis://localhost/0?password=hunter2",
+        "redis://localhost:hunter/0",
+        "redis://:hunter2@",
+    ],
+)
+def test_an_address_of_redis_of_which_the_password_is_no_whole_part_is_refused_unread(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TENANTSYNC_REDIS_URL", url)
+    with pytest.raises(ConfigError, match=r"TENANTSYNC_REDIS_URL: .* %40 for @") as caught:
+        load()
+    assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://:p%40s%2Fs@127.0.0.1:6379/0",
+        "redis://me:p+s$s:s@[::1]:6379/15",
+        "redis://me:p@ss@localhost/0",
+        "rediss://h.example.org/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/ssl/ca.pem",
+    ],
+)
+def test_an_address_of_redis_that_is_whole_is_taken(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TENANTSYNC_REDIS_URL", url)
+    assert load().redis_url == url
+
+
 @pytest.mark.parametrize("url", ["s3://key:hunter2@bucket/p", "s3://bucket/p?secret=hunter2"])
 def test_a_login_in_the_address_of_the_contents_is_refused_unread(
     monkeypatch: pytest.MonkeyPatch, url: str

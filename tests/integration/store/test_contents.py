@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tasks.errors import ConfigError, Doubtful, Unreachable
 from tasks.store.contents import ContentMissing, Contents
 from tests.bucket import ObjectStore
 from tests.ports import free_port
+from tests.reflector import Reflector
 from tests.waiting import wait_for
 
 DAY = 86_400.0
@@ -159,6 +161,29 @@ def test_a_server_that_is_away_may_come_back_and_is_named(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unreachable, match="AWS_ENDPOINT_URL_S3 is right"):
         Contents(bucket).put(b"x")
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_S3", "HTTP_PROXY"])
+def test_a_login_in_an_address_of_the_environment_is_not_shown(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, f"http://me:hidden-one@127.0.0.1:{free_port()}")
+    with pytest.raises(Unreachable, match="s3://") as caught:
+        Contents(bucket).put(b"x")
+    assert "hidden-one" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_a_store_says_back_of_a_login_is_not_shown(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "s3ssion/token+of-the-role"
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    with Reflector() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        with pytest.raises(ConfigError, match=r"access denied .*\*\*\*") as caught:
+            Contents(bucket).put(b"x")
+    assert server.told
+    assert token not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_place_beside_another_is_not_touched(bucket: str) -> None:

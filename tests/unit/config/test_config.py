@@ -298,7 +298,7 @@ def test_a_wrong_field_of_a_sync_is_told_with_its_remedy(
          "give either username and password, or token, not both"),
         ("kestra", "{url: http://k, timeout: 0}", "timeout: is too small; write more than 0.0"),
         ("kestra", "{url: http://k, timeout: long}", "timeout: is no number; write one"),
-        ("repositories", "{url: 'https://u:hunter2@h/r.git'}", "the URL holds a password"),
+        ("repositories", "{url: 'https://u:hunter2@h/r.git'}", "the URL may hold a password"),
         ("repositories", "{url: https://h/r.git, forge: gitlub}", "forge: must be one of github,"
          " gitlab, bitbucket, bitbucketServer, azure, gitea, forgejo, gogs; did you mean gitlab?"),
         ("kestra", "{url: http://k, caFile: c}", "caFile is for https, the url is http://; change"),
