@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from celery import Task
@@ -15,16 +15,23 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore, Retry
 
 from tasks import ending, steps, writes
-from tasks.errors import Cancelled, LeaseLost, Overtaken, Passing, TenantSyncError
+from tasks.errors import (
+    LeaseLost,
+    Overtaken,
+    Passing,
+    RecordsAway,
+    TenantSyncError,
+)
 from tasks.guard import Guard
 from tasks.jobs import LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
 from tasks.points import reach
 from tasks.run import Phase, Run
 from tasks.toolbox import Toolbox
-from workers.broker import AWAY
+from workers.broker import AWAY, away
 from workers.inflight import Inflight
 from workers.lanes import Lanes, NotEntered, Parked, Taken
+from workers.lease import Asked, Stopped
 from workers.logs import bound
 from workers.runtime import Runtime, runtime
 from workers.settings import settings
@@ -33,6 +40,8 @@ log = logging.getLogger(__name__)
 
 #: The token of a job that took no lease: it frees nobody's.
 _NO_LEASE = "-"
+#: The job of no run that is asked for anew by itself.
+JANITOR = "tenantsync.janitor"
 #: Seconds before the first, second and third retry of a job that met a passing error.
 BACKOFF = (1.0, 4.0, 10.0)
 
@@ -80,28 +89,50 @@ class Job(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.name not in PHASES and self.name not in LANED and self.name not in PARTED:
-            return super().__call__(*args, **kwargs)
+            return self._of_no_run(args, kwargs)
         run_id, epoch, *rest = args
         with bound(run=run_id, job=self.name):
             try:
-                return self._of_run(run_id, epoch, rest)
-            except Overtaken as error:
-                log.info("%s", error.message)
-                return "overtaken"
-            except Passing as error:
-                return self._again(run_id, epoch, rest, error)
-            except TenantSyncError as error:
-                return self._give_up(run_id, epoch, rest, error.message)
-            except (Ignore, Retry):
-                raise
+                return self._ended(run_id, epoch, rest)
             except AWAY as error:
                 # What was not published or noted is found by the janitor when Redis is back.
-                log.warning("Redis is away: %s", type(error).__name__)
+                log.warning("%s", away(error))
                 raise Ignore from error
-            except Exception as error:
-                log.exception("a bug, or a limit that was reached")
-                why = f"{type(error).__name__} in {self.name}; see the worker's log"
-                return self._give_up(run_id, epoch, rest, why)
+            except RecordsAway as error:
+                # So is a run of which nothing could be noted, when the records are back.
+                log.warning("waits for the records: %s", error.message)
+                raise Ignore from error
+
+    def _of_no_run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Asking may be done twice: the id of the message tells. Redis comes after the records, so
+        what was asked is recorded when Redis is away, and the janitor starts it."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except Passing as error:
+            if self.name == JANITOR or self.request.retries >= self.runtime.settings.attempts:
+                raise
+            log.info("try %d: %s", self.request.retries + 1, error.message)
+            raise self.retry(countdown=self._pause(error), max_retries=None, exc=error) from None
+        except AWAY as error:
+            log.warning("%s", away(error))
+            raise Ignore from error
+
+    def _ended(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
+        try:
+            return self._of_run(run_id, epoch, rest)
+        except Overtaken as error:
+            log.info("%s", error.message)
+            return "overtaken"
+        except Passing as error:
+            return self._again(run_id, epoch, rest, error)
+        except TenantSyncError as error:
+            return self._give_up(run_id, epoch, rest, error.message)
+        except (Ignore, Retry, *AWAY):
+            raise
+        except Exception as error:
+            log.exception("a bug, or a limit that was reached")
+            why = f"{type(error).__name__} in {self.name}; see the worker's log"
+            return self._give_up(run_id, epoch, rest, why)
 
     def _of_run(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
         if self.name in LANED:
@@ -164,7 +195,7 @@ class Job(Task):  # type: ignore[type-arg]
             return self._leave(run, rest, needed, _NO_LEASE, lambda: "done before")
         if run.cancelled_by is not None and not self._is_held(run, needed):
             return self._leave(
-                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, _Stopped())
+                run, rest, needed, _NO_LEASE, lambda: self._body(run, rest, Stopped())
             )
         taken = self._take(run, needed)
         if taken.attempts > self.runtime.settings.attempts + 1:
@@ -196,11 +227,12 @@ class Job(Task):  # type: ignore[type-arg]
     def _guarded(
         self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
     ) -> Any:
-        asked = _Asked(guard)
+        asked = Asked(guard)
         try:
             return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
         except (LeaseLost, Passing) as error:
-            if self.request.retries < self.runtime.settings.attempts:
+            tried_enough = self.request.retries >= self.runtime.settings.attempts
+            if isinstance(error, RecordsAway) or not tried_enough:
                 log.warning("%s", error.message)
                 woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
                 self.runtime.wake_all(woken)
@@ -261,17 +293,25 @@ class Job(Task):  # type: ignore[type-arg]
     # -- errors ---------------------------------------------------------------------------------
 
     def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
-        """The job is tried again later; after its last try it becomes an error record."""
+        """The job is tried again later; after its last try it becomes an error record, unless
+        there are no records to write it to."""
         tries = self.request.retries
         if tries >= self.runtime.settings.attempts:
+            if isinstance(error, RecordsAway):
+                raise error
             return self._give_up(run_id, epoch, rest, error.message)
         log.info("try %d: %s", tries + 1, error.message)
-        wish = getattr(error, "after", None) or BACKOFF[min(tries, len(BACKOFF) - 1)]
-        # Jitter keeps the parts of one run from knocking again all at once.
-        countdown = min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility)
+        countdown = self._pause(error)
         args = (run_id, self._epoch(epoch), *rest)
         shown: dict[str, Any] = {"argsrepr": readable(run_id, *rest), "kwargsrepr": ""}
         raise self.retry(args=args, countdown=countdown, max_retries=None, exc=error, **shown)
+
+    def _pause(self, error: Passing) -> float:
+        """Seconds until the next try."""
+        last = len(BACKOFF) - 1
+        wish = getattr(error, "after", None) or BACKOFF[min(self.request.retries, last)]
+        # Jitter keeps the parts of one run from knocking again all at once.
+        return float(min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility))
 
     def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
         log.error("gives up: %s", why)
@@ -310,37 +350,6 @@ class Job(Task):  # type: ignore[type-arg]
     def answer(self, run: Run) -> None:
         """See `tasks.jobs.Job.answer`."""
         self.runtime.answer(run)
-
-
-class _Asked:
-    """A guard that remembers whether it ever granted a write."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self.asked = False
-
-    @property
-    def longest(self) -> float:
-        return self._guard.longest
-
-    def __call__(self, seconds: float) -> None:
-        self._guard(seconds)
-        self.asked = True
-
-    def held(self) -> bool:
-        return self._guard.held()
-
-
-class _Stopped:
-    """The guard of a job that only looks at what landed, without the leases that a write needs."""
-
-    longest = 0.0
-
-    def __call__(self, seconds: float) -> None:
-        raise Cancelled(f"the run was cancelled; no write of {seconds:g} s is started")
-
-    def held(self) -> bool:
-        return True
 
 
 def _place(rest: Sequence[Any]) -> dict[str, str]:

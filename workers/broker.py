@@ -15,8 +15,16 @@ from tasks.errors import ConfigError
 PREFIX = "tenantsync:"
 #: Seconds for which the starts of a run's jobs are remembered after the last one.
 ATTEMPTS_KEPT = 86_400
-#: What is raised when Redis is away for longer than a client is patient.
-AWAY = (redis.ConnectionError, redis.TimeoutError, OperationalError)
+#: What is raised when Redis is away for longer than a client is patient, or takes no writes: it is
+#: full, a replica, or has lost its primary.
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    OperationalError,
+    redis.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
+)
 #: Seconds to connect, and to wait for one answer.
 _CONNECT, _ANSWER = 5.0, 10.0
 #: Seconds between two tries grow from the first to the second.
@@ -57,3 +65,12 @@ def check_clock(client: redis.Redis, visibility: float) -> None:
             f"{visibility / 3:.1f} s are safe (a third of TENANTSYNC_VISIBILITY): "
             "set both by a time server (NTP) and start again"
         )
+
+
+def away(error: Exception) -> str:
+    """Why nothing can be sent to Redis, in one line."""
+    refused = isinstance(error, redis.ResponseError) or isinstance(
+        error.__cause__, redis.ResponseError
+    )
+    said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return f"Redis {'takes no writes' if refused else 'is away'}: {said}"

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import redis
 
-from tasks.errors import ConfigError, LeaseLost
+from tasks.errors import Cancelled, ConfigError, LeaseLost
+from tasks.guard import Guard as Permission
 
 log = logging.getLogger(__name__)
 
@@ -131,3 +132,34 @@ class Guard:
                 log.warning("lease of %s not renewed: %s", self._place, type(error).__name__)
         if self._lost:
             log.warning("lease of %s lost: no further write is started", self._place)
+
+
+class Asked:
+    """A guard that remembers whether it ever granted a write."""
+
+    def __init__(self, guard: Permission) -> None:
+        self._guard = guard
+        self.asked = False
+
+    @property
+    def longest(self) -> float:
+        return self._guard.longest
+
+    def __call__(self, seconds: float) -> None:
+        self._guard(seconds)
+        self.asked = True
+
+    def held(self) -> bool:
+        return self._guard.held()
+
+
+class Stopped:
+    """The guard of a job that only looks at what landed, without the leases that a write needs."""
+
+    longest = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        raise Cancelled(f"the run was cancelled; no write of {seconds:g} s is started")
+
+    def held(self) -> bool:
+        return True
