@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from celery import Task
 from celery.canvas import Signature
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry
 
 from tasks import ending, steps, writes
 from tasks.errors import (
@@ -95,13 +95,19 @@ class Job(Task):  # type: ignore[type-arg]
             try:
                 return self._ended(run_id, epoch, rest)
             except AWAY as error:
-                # What was not published or noted is found by the janitor when Redis is back.
                 log.warning("%s", away(error))
-                raise Ignore from error
+                raise self._left(run_id) from error
             except RecordsAway as error:
                 # So is a run of which nothing could be noted, when the records are back.
                 log.warning("waits for the records: %s", error.message)
                 raise Ignore from error
+
+    def _left(self, run_id: str) -> Exception:
+        """What becomes of the message of a job that Redis has failed. What it has not published or
+        noted is found by the janitor; but nobody looks after a run at rest, whose askers may have
+        no answer yet, so that message is delivered again."""
+        in_motion = self.tools.runs.get(run_id).state.in_motion
+        return Ignore() if in_motion else Reject("not answered", requeue=True)
 
     def _of_no_run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Asking may be done twice: the id of the message tells. Redis comes after the records, so

@@ -1,5 +1,5 @@
 """A worker looks at its stores before it takes a job: the records are brought up to its program,
-and the contents have to be theirs."""
+their clock has to agree with its own, and the contents have to be theirs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from tasks.clock import check_skew, skew_to
 from tasks.store.belonging import join
 from tasks.toolbox import Toolbox
 from workers.runtime import places
@@ -26,6 +27,7 @@ class Stores(bootsteps.Step):
         chosen.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         tools = Toolbox(places(chosen))
         try:
+            check_skew(skew_to(tools.database.time), "the records database", chosen.visibility)
             join(tools.database, tools.contents)
         finally:
             tools.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -254,6 +255,15 @@ class Database:
             if not is_trouble(error):
                 raise
             raise RecordsAway(meaning(error, self.engine.url).message) from None
+
+    def time(self) -> float:
+        """What the clock of the server shows: seconds since 1970. That of SQLite is this
+        machine's."""
+        if self.engine.dialect.name == "sqlite":
+            return time.time()
+        with self.read() as db:
+            asked = db.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())")
+            return float(asked.scalar_one())
 
     def close(self) -> None:
         self.engine.dispose()
