@@ -52,7 +52,11 @@ class Wire:
                 threading.Thread(target=self._serve_one, args=(client,), daemon=True).start()
 
     def _serve_one(self, client: socket.socket) -> None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self._server)) as server:
+        with (
+            suppress(OSError),
+            client,
+            socket.create_connection(("127.0.0.1", self._server)) as server,
+        ):
             near = self._tls.wrap_socket(client, server_side=True) if self._tls else client
             with near:
                 deaf = threading.Event()
@@ -78,7 +82,9 @@ class Wire:
         with suppress(OSError):
             while (piece := server.recv(1 << 16)) and not deaf.is_set():
                 client.sendall(self._change(piece))
-            client.shutdown(socket.SHUT_RDWR if deaf.is_set() else socket.SHUT_WR)
+        # To close it would not end the connection as long as the other thread reads from it.
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
     def _strikes(self, piece: bytes) -> bool:
         with self._lock:

@@ -53,8 +53,10 @@ def _full(stack: Stack, full: bool) -> None:
     stack.redis.config_set("maxmemory", 1 if full else 0)
 
 
-def _log(stack: Stack) -> str:
-    return (stack.folder / "w1.log").read_text(errors="replace")
+def _refused(stack: Stack) -> int:
+    """How often the worker was told that it may not write; by Celery's own calls too."""
+    log = (stack.folder / "w1.log").read_text(errors="replace")
+    return log.count("takes no writes") + log.count("OutOfMemoryError")
 
 
 def _lives(stack: Stack) -> bool:
@@ -77,17 +79,15 @@ def _in_time(stack: Stack, seconds: float) -> None:
     wait_for("it goes on", lambda: stack.redis.time()[0] >= start + seconds)
 
 
-@pytest.mark.parametrize(
-    "point", ["claim", "read", "gathered", "leased", "write.after", "recorded", "finished"]
-)
+@pytest.mark.parametrize("point", ["read", "gathered", "write.after", "finished"])
 def test_a_run_goes_on_when_there_is_room_again(stack: Stack, point: str) -> None:
     stack.hold(point, 1)
     asked = stack.ask(sourceOfTruth="GIT", whenMissingInSource="KEEP")
     stack.held(point, 1)
-    before = _log(stack).count("takes no writes")
+    before = _refused(stack)
     _full(stack, True)
     stack.release(point)
-    wait_for("it is refused", lambda: _log(stack).count("takes no writes") > before, LIMIT)
+    wait_for("it is refused", lambda: _refused(stack) > before, LIMIT)
     _full(stack, False)
     assert stack.outcome(asked, LIMIT)["state"] == "APPLIED"
     sides = both(stack)
@@ -143,24 +143,23 @@ def test_a_command_is_refused_by_name_and_nothing_is_recorded(stack: Stack) -> N
     assert "its memory is full: raise maxmemory" in done.stderr
     assert stack.records.newest(1) == before
     _full(stack, False)
-    assert (
-        stack.run("sync", "tenant", "--source-of-truth", "GIT", "--branch", "main").returncode == 0
-    )
+    stack.run("sync", "tenant", "--source-of-truth", "GIT", "--branch", "main", check=True)
 
 
-@pytest.mark.parametrize("stale", ["yes", "no"], ids=["READONLY", "MASTERDOWN"])
-@pytest.mark.parametrize("point", ["read", "write.after"])
+@pytest.mark.parametrize(
+    ("point", "stale"), [("read", "no"), ("write.after", "yes")], ids=["MASTERDOWN", "READONLY"]
+)
 def test_a_run_goes_on_when_its_server_is_a_primary_again(
     stack: Stack, point: str, stale: str
 ) -> None:
     stack.hold(point, 1)
     asked = stack.ask(sourceOfTruth="GIT", whenMissingInSource="KEEP")
     stack.held(point, 1)
-    before = _log(stack).count("takes no writes")
+    before = _refused(stack)
     stack.redis.config_set("replica-serve-stale-data", stale)
     stack.redis.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
     stack.release(point)
-    wait_for("it is refused", lambda: _log(stack).count("takes no writes") > before, LIMIT)
+    wait_for("it is refused", lambda: _refused(stack) > before, LIMIT)
     stack.redis.execute_command("REPLICAOF", "NO", "ONE")
     assert stack.outcome(asked, LIMIT)["state"] == "APPLIED"
     assert _lives(stack)
