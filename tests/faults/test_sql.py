@@ -25,9 +25,7 @@ NAMESPACES = [f"company.n{number}" for number in range(2)]
 COMMIT = b"COMMIT\0"
 #: Where a job is held while the records are in trouble, and the direction of its run.
 MOMENTS = [
-    ("asked", "GIT"),
     ("surveyed", "GIT"),
-    ("staged", "GIT"),
     ("gathered", "GIT"),
     ("write.after", "GIT"),
     ("push.after", "KESTRA"),
@@ -105,15 +103,12 @@ def test_a_run_goes_on_when_its_records_are_unlocked(
     with closing(sqlite3.connect(_file(stack), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         stack.release(point)
-        if point != "asked":  # the others are refused as soon as they go on
-            wait_for(
-                "it is refused", lambda: _log(stack).count("database is locked") > before, LIMIT
-            )
+        wait_for("it is refused", lambda: _log(stack).count("database is locked") > before, LIMIT)
         other.execute("COMMIT")
     _ended_truly(stack, stack.outcome(asked, LIMIT), source, commits)
 
 
-@pytest.mark.parametrize(("point", "source"), [MOMENTS[2], MOMENTS[4]])
+@pytest.mark.parametrize(("point", "source"), [MOMENTS[2]])
 def test_a_run_goes_on_when_its_records_were_locked_for_longer_than_its_jobs_try(
     lockable: Stack, point: str, source: str
 ) -> None:
@@ -210,7 +205,7 @@ def test_a_run_whose_commits_are_cut_is_done_once(
     assert number >= 8, "a run commits more often"
 
 
-@pytest.mark.parametrize(("point", "source"), [MOMENTS[1], MOMENTS[4], MOMENTS[5]])
+@pytest.mark.parametrize(("point", "source"), [MOMENTS[0], MOMENTS[2]])
 def test_a_run_goes_on_when_its_server_is_started_again(
     wired: Stack, server: PostgreSQL, point: str, source: str
 ) -> None:
