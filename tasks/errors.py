@@ -11,6 +11,7 @@
     │   └── Unsafe           input that is never followed (paths, URLs, refs)
     ├── Passing              the same call may go through later: the job is tried again
     │   ├── Unreachable      no connection, cut connection, timeout
+    │   │   └── RecordsAway  the records cannot be read or written: nothing can be noted of any run
     │   ├── Busy             429, 5xx: the server is there but does not serve now
     │   └── MirrorCorrupt    the local mirror is broken: rebuilt from the remote, then once more
     ├── Doubtful             an answer that cannot be trusted (short page, damaged archive)
@@ -70,6 +71,11 @@ class Passing(TenantSyncError):
 
 class Unreachable(Passing):
     """No connection, a cut connection or a timeout."""
+
+
+class RecordsAway(Unreachable):
+    """The records database is away, locked, full or damaged. No run can be judged by that, nor can
+    anything be noted of it: its jobs go on when the records are back."""
 
 
 class Busy(Passing):

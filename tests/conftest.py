@@ -17,6 +17,7 @@ from tests.postgresql import postgresql as running
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("crossing")
     group.addoption("--all-pairs", action="store_true", help="cross runs at every pair of points")
+    group.addoption("--all-commits", action="store_true", help="cut every COMMIT of a run in turn")
     group.addoption("--pairs-seed", type=int, help="which pairs are chosen; default: of the day")
     group = parser.getgroup("faults")
     group.addoption("--all-faults", action="store_true", help="every fault at every point")

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,11 +28,22 @@ class NoServer(Exception):
 
 
 class PostgreSQL:
-    """A running server."""
+    """A server, which may be stopped and started again."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self.port = port
         self._address = f"sync@127.0.0.1:{port}"
         self._databases = 0
+        self._start = start
+        self.start()
+
+    def start(self) -> None:
+        self._running = self._start()
+
+    def stop(self) -> None:
+        """Ends it at once, with all its processes."""
+        self._running.send_signal(signal.SIGQUIT)
+        self._running.wait()
 
     def create(self) -> str:
         """The URL of a new, empty database."""
@@ -95,13 +106,21 @@ def _serve(
         made = subprocess.run([*initdb, "--no-locale"], user=who, cwd=home, check=False, **said)
         if made.returncode != 0:
             raise NoServer(f"initdb of PostgreSQL: {log.read_text()[-500:]}")
-        server = subprocess.Popen(postgres, user=who, cwd=home, **said)
+
+        def start() -> subprocess.Popen[bytes]:
+            server = subprocess.Popen(postgres, user=who, cwd=home, **said)
+            try:
+                wait_for(f"PostgreSQL answers ({log})", lambda: _answers(server, port, log), 30)
+            except BaseException:
+                server.kill()
+                raise
+            return server
+
+        server = PostgreSQL(port, start)
         try:
-            wait_for(f"PostgreSQL answers ({log})", lambda: _answers(server, port, log), 30)
-            yield PostgreSQL(port)
+            yield server
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once, with all its processes
-            server.wait()
+            server.stop()
 
 
 def _answers(server: subprocess.Popen[bytes], port: int, log: Path) -> bool:

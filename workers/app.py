@@ -11,6 +11,7 @@ from celery.signals import after_setup_logger, after_setup_task_logger
 from tasks.errors import ConfigError
 from workers import report
 from workers.alive import AliveFile
+from workers.broker import AWAY
 from workers.delivery import QUEUE, DeliveryHeartbeat, delivery_settings
 from workers.logs import install
 from workers.settings import Settings, settings
@@ -45,7 +46,7 @@ def _ask_janitor(app: Celery) -> None:
         backend: Any = app.backend
         if backend.client.set(ROUND, "1", nx=True, px=milliseconds):
             app.send_task("tenantsync.janitor", queue=QUEUE, priority=0, argsrepr="", expires=60)
-    except (OSError, redis.RedisError):
+    except (OSError, redis.RedisError, *AWAY):
         pass  # Redis is away: the next round asks again
 
 

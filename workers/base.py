@@ -7,15 +7,15 @@ import json
 import logging
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from celery import Task
 from celery.canvas import Signature
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Reject, Retry
 
 from tasks import ending, steps, writes
-from tasks.errors import LeaseLost, Overtaken, Passing, TenantSyncError
+from tasks.errors import LeaseLost, Overtaken, Passing, RecordsAway, TenantSyncError
 from tasks.guard import Asked, Guard, Stopped
 from tasks.jobs import ASKING, LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
@@ -23,7 +23,7 @@ from tasks.points import reach
 from tasks.run import Phase, Run
 from tasks.toolbox import Toolbox
 from workers.admission import TurnedAway
-from workers.broker import AWAY
+from workers.broker import AWAY, away
 from workers.inflight import Inflight
 from workers.lanes import Lanes, NotEntered, Parked, Taken
 from workers.logs import bound
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _NO_LEASE = "-"
 #: Seconds after which a job is asked again whose run another delivery may be writing for.
 _HELD = 5.0
+#: The job of no run that is asked for anew by itself.
+JANITOR = "tenantsync.janitor"
 #: Seconds before the first, second and third retry of a job that met a passing error.
 BACKOFF = (1.0, 4.0, 10.0)
 
@@ -83,28 +85,56 @@ class Job(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.name not in PHASES and self.name not in LANED and self.name not in PARTED:
-            return super().__call__(*args, **kwargs)
+            return self._of_no_run(args, kwargs)
         run_id, epoch, *rest = args
         with bound(run=run_id, job=self.name):
             try:
-                return self._of_run(run_id, epoch, rest)
-            except Overtaken as error:
-                log.info("%s", error.message)
-                return "overtaken"
-            except Passing as error:
-                return self._again(run_id, epoch, rest, error)
-            except TenantSyncError as error:
-                return self._give_up(run_id, epoch, rest, error.message)
-            except (Ignore, Retry):
-                raise
+                return self._ended(run_id, epoch, rest)
             except AWAY as error:
-                # What was not published or noted is found by the janitor when Redis is back.
-                log.warning("Redis is away: %s", type(error).__name__)
+                log.warning("%s", away(error))
+                raise self._left(run_id) from error
+            except RecordsAway as error:
+                # So is a run of which nothing could be noted, when the records are back.
+                log.warning("waits for the records: %s", error.message)
                 raise Ignore from error
-            except Exception as error:
-                log.exception("a bug, or a limit that was reached")
-                why = f"{type(error).__name__} in {self.name}; see the worker's log"
-                return self._give_up(run_id, epoch, rest, why)
+
+    def _left(self, run_id: str) -> Exception:
+        """What becomes of the message of a job that Redis has failed. What it has not published or
+        noted is found by the janitor; but nobody looks after a run at rest, whose askers may have
+        no answer yet, so that message is delivered again."""
+        in_motion = self.tools.runs.get(run_id).state.in_motion
+        return Ignore() if in_motion else Reject("not answered", requeue=True)
+
+    def _of_no_run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Asking may be done twice: the id of the message tells. Redis comes after the records, so
+        what was asked is recorded when Redis is away, and the janitor starts it."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except Passing as error:
+            if self.name == JANITOR or self.request.retries >= self.runtime.settings.attempts:
+                raise
+            log.info("try %d: %s", self.request.retries + 1, error.message)
+            raise self.retry(countdown=self._pause(error), max_retries=None, exc=error) from None
+        except AWAY as error:
+            log.warning("%s", away(error))
+            raise Ignore from error
+
+    def _ended(self, run_id: str, epoch: int, rest: list[Any]) -> Any:
+        try:
+            return self._of_run(run_id, epoch, rest)
+        except Overtaken as error:
+            log.info("%s", error.message)
+            return "overtaken"
+        except Passing as error:
+            return self._again(run_id, epoch, rest, error)
+        except TenantSyncError as error:
+            return self._give_up(run_id, epoch, rest, error.message)
+        except (Ignore, Retry, *AWAY):
+            raise
+        except Exception as error:
+            log.exception("a bug, or a limit that was reached")
+            why = f"{type(error).__name__} in {self.name}; see the worker's log"
+            return self._give_up(run_id, epoch, rest, why)
 
     def after_return(self, status: str, retval: Any, task_id: str, args: Any, *_: Any) -> None:
         """Called by Celery when the result is stored, before the message is acknowledged."""
@@ -224,7 +254,8 @@ class Job(Task):  # type: ignore[type-arg]
             return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
         except (LeaseLost, Passing) as error:
             self.request.update(sent=asked.asked)
-            if self.request.retries < self.runtime.settings.attempts:
+            tried_enough = self.request.retries >= self.runtime.settings.attempts
+            if isinstance(error, RecordsAway) or not tried_enough:
                 log.warning("%s", error.message)
                 woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
                 self.runtime.wake_all(woken)
@@ -340,14 +371,15 @@ class Job(Task):  # type: ignore[type-arg]
         return error.message + (f" It is away since {since:%H:%M:%S} UTC." if since else "")
 
     def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
-        """The job is tried again later; after its last try it becomes an error record."""
+        """The job is tried again later; after its last try it becomes an error record, unless
+        there are no records to write it to."""
         tries = self.request.retries
         if tries >= self.runtime.settings.attempts:
+            if isinstance(error, RecordsAway):
+                raise error
             return self._give_up(run_id, epoch, rest, self._told(run_id, error))
         log.info("try %d: %s", tries + 1, error.message)
-        wish = getattr(error, "after", None) or BACKOFF[min(tries, len(BACKOFF) - 1)]
-        # Jitter keeps the parts of one run from knocking again all at once.
-        countdown = min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility)
+        countdown = self._pause(error)
         args = (run_id, self._epoch(epoch), *rest)
         shown: dict[str, Any] = {"argsrepr": readable(run_id, *rest), "kwargsrepr": ""}
         raise self.retry(
@@ -358,6 +390,13 @@ class Job(Task):  # type: ignore[type-arg]
             headers=self._headers(run_id),
             **shown,
         )
+
+    def _pause(self, error: Passing) -> float:
+        """Seconds until the next try."""
+        last = len(BACKOFF) - 1
+        wish = getattr(error, "after", None) or BACKOFF[min(self.request.retries, last)]
+        # Jitter keeps the parts of one run from knocking again all at once.
+        return float(min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility))
 
     def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
         log.error("gives up: %s", why)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import time
-
 import redis
 from kombu.exceptions import OperationalError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from tasks.errors import ConfigError
+from tasks.clock import check_skew, skew_to
 
 #: Every key of this project begins with it; Celery's and kombu's keys do not.
 PREFIX = "tenantsync:"
 #: Seconds for which the starts of a run's jobs are remembered after the last one.
 ATTEMPTS_KEPT = 86_400
-#: What is raised when Redis is away for longer than a client is patient.
-AWAY = (redis.ConnectionError, redis.TimeoutError, OperationalError)
+#: What is raised when Redis is away for longer than a client is patient, or takes no writes: it is
+#: full, a replica, or has lost its primary.
+AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    OperationalError,
+    redis.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.MasterDownError,
+)
+#: What a server that takes no writes says first, and what is to be done.
+_NO_WRITES = {
+    "OOM": "its memory is full: raise maxmemory or free some",
+    "MISCONF": "it cannot save to its disk, so it takes no writes: see its log, free its disk",
+    "READONLY": "it is a read-only replica: name its primary in TENANTSYNC_REDIS_URL",
+    "NOPERM": "the login may not write keys: give it all commands on all keys of this database",
+    "NOREPLICAS": "it wants more replicas than it has: see min-replicas-to-write",
+}
 #: Seconds to connect, and to wait for one answer.
 _CONNECT, _ANSWER = 5.0, 10.0
 #: Seconds between two tries grow from the first to the second.
@@ -41,19 +55,42 @@ def connect(url: str, *, patience: int = 15) -> redis.Redis:
 def clock_skew(client: redis.Redis) -> float:
     """Seconds by which the clock of this machine is ahead of the server's (negative: behind),
     measured in the middle of a round trip."""
-    before = time.time()
-    seconds, microseconds = client.time()
-    return (before + time.time()) / 2 - (seconds + microseconds / 1_000_000)
+
+    def their_time() -> float:
+        seconds, microseconds = client.time()
+        return float(seconds + microseconds / 1_000_000)
+
+    return skew_to(their_time)
 
 
 def check_clock(client: redis.Redis, visibility: float) -> None:
-    """Raise ConfigError if this machine's clock is off by more than a third of `visibility`
-    seconds: workers judge by their own clocks whether a message of another is abandoned."""
-    skew = clock_skew(client)
-    if abs(skew) > visibility / 3:
-        raise ConfigError(
-            f"the clock of this machine is {abs(skew):.1f} s "
-            f"{'ahead of' if skew > 0 else 'behind'} the clock of Redis; at most "
-            f"{visibility / 3:.1f} s are safe (a third of TENANTSYNC_VISIBILITY): "
-            "set both by a time server (NTP) and start again"
+    """Raise ConfigError if this machine's clock and that of Redis are further apart than is safe:
+    workers judge by their own clocks whether a message of another is abandoned."""
+    check_skew(clock_skew(client), "Redis", visibility)
+
+
+def away(error: Exception) -> str:
+    """Why nothing can be sent to Redis, in one line."""
+    refused = isinstance(error, redis.ResponseError) or isinstance(
+        error.__cause__, redis.ResponseError
+    )
+    said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return f"Redis {'takes no writes' if refused else 'is away'}: {said}"
+
+
+def refusal(client: redis.Redis) -> str | None:
+    """Why the server takes no writes, and what to do; None where it takes them. Leaves a key for
+    ten seconds: only a write shows it. Raises what `AWAY` names where the server is away."""
+    try:
+        client.set(f"{PREFIX}probe", "1", ex=10)
+    except redis.ResponseError as error:
+        said = str(error)
+        code = next((word for word in _NO_WRITES if word in said), None)
+        # redis-py takes the code off some errors and gives them a class instead.
+        code = code or {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY"}.get(
+            type(error).__name__
         )
+        return (
+            f"it takes no writes ({said.rstrip('.')}): {_NO_WRITES.get(code or '', 'see its log')}"
+        )
+    return None

@@ -17,8 +17,12 @@ from kombu.transport.redis import Channel
 from workers.broker import check_clock, connect
 from workers.inflight import Inflight
 from workers.settings import Settings, settings
+from workers.unacked import Unacked
 
 log = logging.getLogger(__name__)
+
+#: Every channel keeps what it has taken so.
+Channel.QoS = Unacked
 
 QUEUE = "tenantsync"
 #: Priority of new work; 0 goes first on Redis, which is for jobs that are woken in a lane.
@@ -29,8 +33,9 @@ _LONGEST_PAUSE = 30.0
 
 #: KEYS[1] the index of unacknowledged messages; ARGV their tags. The score is Redis' own time,
 #: so that the clocks of workers do not matter. XX: what was acknowledged or given to another
-#: meanwhile does not come back.
+#: meanwhile does not come back. ZREM: a full server goes on with a script that has written.
 _SIGN_OF_LIFE = """
+redis.call('ZREM', KEYS[1], '')
 local time = redis.call('TIME')
 local now = time[1] .. '.' .. string.format('%06d', tonumber(time[2]))
 for _, tag in ipairs(ARGV) do
@@ -84,6 +89,8 @@ def delivery_settings(chosen: Settings) -> dict[str, object]:
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        # A server that is full, a replica or without its primary comes back like one that was away.
+        "broker_channel_error_retry": True,
         "broker_transport_options": _transport(chosen),
         "enable_utc": True,
         "timezone": "UTC",
@@ -189,6 +196,8 @@ class _Beat:
                 self._sweep(channel)
         except (redis.RedisError, OSError) as error:
             log.warning("no sign of life for held messages: %s", type(error).__name__)
+            # Nor has another worker given one, it may be.
+            self.trust(self._visibility)
 
     def _give_sign(self, held: Mapping[str, Mapping[str, Any]]) -> None:
         if held:

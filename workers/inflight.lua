@@ -19,6 +19,8 @@ if ARGV[1] == 'ages' then
   return ages
 end
 
+-- A full server goes on with a script that has written: what lives must not be taken for lost.
+if ARGV[1] == 'renew' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 for _, job in ipairs(jobs) do
   if ARGV[1] == 'done' then
     if redis.call('HDEL', KEYS[1], job) == 1 then redis.call('HSET', KEYS[1], '', now) end

@@ -21,6 +21,7 @@ from tasks.run import Phase, Run
 from tasks.store.parts import PartState
 from tasks.store.runs import now
 from tasks.tidying import used_contents
+from workers.broker import AWAY
 from workers.inflight import present
 from workers.runtime import Runtime
 
@@ -108,13 +109,20 @@ class Janitor:
             return False
         log.warning("run %s: its messages are lost, publishing %s again", run.id, name)
         reach("revived", run=run.id)
-        self._runtime.inflight.forget(run.id)
-        if revived.state is State.WRITING:
-            lanes = writes.lanes(self._tools, revived)
-            self._runtime.lanes.enter(revived.id, revived.seq, lanes)
-        job = body(name, revived) if name == "tenantsync.gather" else message(name, revived)
-        self._runtime.publish(revived, [job], None)
+        try:
+            self._publish(revived, name)
+        except AWAY:
+            # Nothing was published, so this one does not count.
+            self._tools.runs.set(revived, revived=run.revived)
+            raise
         return True
+
+    def _publish(self, run: Run, name: str) -> None:
+        self._runtime.inflight.forget(run.id)
+        if run.state is State.WRITING:
+            self._runtime.lanes.enter(run.id, run.seq, writes.lanes(self._tools, run))
+        job = body(name, run) if name == "tenantsync.gather" else message(name, run)
+        self._runtime.publish(run, [job], None)
 
     def _next(self, run: Run) -> tuple[Phase | None, str]:
         """The phase to set the run back to, and the job to publish."""
@@ -177,6 +185,6 @@ class Janitor:
 def _tried(name: str, work: Callable[[], int]) -> int:
     try:
         return work()
-    except (TenantSyncError, redis.RedisError) as error:
+    except (TenantSyncError, redis.RedisError, *AWAY) as error:
         log.warning("%s: %s", name, error)
         return 0

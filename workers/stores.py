@@ -1,16 +1,19 @@
 """A worker looks at its stores before it takes a job: the records are brought up to its program,
-and the contents have to be theirs."""
+the contents have to be theirs, and the clocks of the servers have to agree with its own."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from celery import bootsteps
 
+from tasks.clock import check_skew, skew_to
 from tasks.store.belonging import join
 from tasks.toolbox import Toolbox
+from workers.broker import AWAY, check_clock, connect
 from workers.runtime import places
-from workers.settings import settings
+from workers.settings import Settings, settings
 
 
 class Stores(bootsteps.Step):
@@ -24,8 +27,16 @@ class Stores(bootsteps.Step):
         super().__init__(worker, **options)
         chosen = settings()
         chosen.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _check_redis(worker.app, chosen)
         tools = Toolbox(places(chosen))
         try:
+            check_skew(skew_to(tools.database.time), "the records database", chosen.visibility)
             join(tools.database, tools.contents)
         finally:
             tools.close()
+
+
+def _check_redis(app: Any, chosen: Settings) -> None:
+    """Where Redis is away now, the delivery looks at its clock when it is there."""
+    with suppress(*AWAY), connect(app.conf.broker_url, patience=0) as client:
+        check_clock(client, chosen.visibility)

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+from typing import Any
 
 from tasks.errors import TenantSyncError
 from workers.embedded import hold
@@ -59,13 +60,20 @@ def main(name: str, concurrency: int, level: str) -> None:
     """
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     bound_memory()
+    from celery.signals import celeryd_init
+
     from workers.app import app
 
     app.conf.worker_concurrency = concurrency  # which its jobs share out between the servers
+    started: list[Any] = []
+    celeryd_init.connect(lambda instance, **_: started.append(instance), weak=False)
     try:
         app.worker_main(arguments(name=name, concurrency=concurrency, level=level))
     except TenantSyncError as error:
         sys.exit(f"error: {error.message}")
+    # Celery writes an error that ends a worker to its log, and returns.
+    if started and started[0].exitcode:
+        sys.exit(started[0].exitcode)
 
 
 def of_command(name: str, concurrency: int, level: str) -> None:

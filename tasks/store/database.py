@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -21,30 +20,29 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
-    event,
     insert,
     inspect,
     select,
     update,
 )
-from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
-    ArgumentError,
     DBAPIError,
-    NoSuchModuleError,
-    OperationalError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tasks.errors import ConfigError, Unreachable
+from tasks.errors import ConfigError, RecordsAway
 from tasks.points import reach
+from tasks.store.engine import engine_of
+from tasks.store.failure import is_cut, is_trouble, meaning
 from tasks.store.upgrade import SCHEMA_VERSION, bring_up
 
 #: Characters of the name of a person or service, or of the id of a message.
 LONGEST = 255
 #: Characters of the name of a content, which may be a slice: `sha256@offset+length`.
 _CONTENT = 128
+
+T = TypeVar("T")
 
 metadata = MetaData()
 
@@ -199,16 +197,6 @@ audit = Table(
 Index("runs_open", runs.c.state, runs.c.moved_at)
 
 
-#: The advisory lock of PostgreSQL that a writing transaction holds.
-_WRITERS = int.from_bytes(b"tensync", "big")
-#: Seconds that a writing transaction on PostgreSQL may stand still between two statements, which
-#: are milliseconds apart, until the server takes it back. Without it a host that is frozen or cut
-#: off keeps all others from writing for as long as it is (the server's own default is no limit).
-STANDSTILL = 5
-#: What PostgreSQL calls a transaction that it has taken back for that (its manual, appendix A).
-_TAKEN_BACK = "25P03"
-
-
 class Database:
     """The records database; one per process, opened on first use.
 
@@ -218,7 +206,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = _engine(url)
+        self.engine = engine_of(url)
         try:
             self._prepare()
         except BaseException:
@@ -227,23 +215,55 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction. Raises Unreachable when the database is away or stays locked."""
+        """A transaction. Raises RecordsAway when the database is away, stays locked, is full or
+        damaged.
+
+        After that nobody knows whether it took effect: the answer to the COMMIT may be lost.
+        """
+        with self._named(), self.engine.begin() as connection:
+            yield connection
+
+    def again(self, body: Callable[[Connection], T]) -> T:
+        """Does `body` in a transaction, and once more where the connection was lost meanwhile.
+
+        `body` has to find its own success: the first COMMIT may have taken effect. The second
+        transaction has the lock of writers, so the first is over by then. Raises RecordsAway.
+        """
         try:
             with self.engine.begin() as connection:
-                yield connection
+                return body(connection)
         except DBAPIError as error:
-            if not _is_away(error):
-                raise
-            raise Unreachable(f"records database: {_plain(error)}") from None
+            if not is_cut(error):
+                with self._named():
+                    raise
+        with self.write() as connection:
+            return body(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Committed rows, without a lock. Raises Unreachable like `write`."""
+        """Committed rows, without a lock. Raises RecordsAway like `write`."""
+        with self._named(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
         try:
-            with self.engine.connect() as connection:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
-        except OperationalError as error:
-            raise Unreachable(f"records database: {_plain(error)}") from None
+            yield
+        except PoolTimeout:
+            raise RecordsAway("records database: no connection became free in time") from None
+        except DBAPIError as error:
+            if not is_trouble(error):
+                raise
+            raise RecordsAway(meaning(error, self.engine.url).message) from None
+
+    def time(self) -> float:
+        """What the clock of the server shows: seconds since 1970. That of SQLite is this
+        machine's."""
+        if self.engine.dialect.name == "sqlite":
+            return time.time()
+        with self.read() as db:
+            asked = db.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())")
+            return float(asked.scalar_one())
 
     def close(self) -> None:
         self.engine.dispose()
@@ -288,75 +308,6 @@ def _make(db: Connection, found: int | None) -> None:
         bring_up(db, found)
         db.execute(update(meta).values(version=SCHEMA_VERSION))
         reach("upgraded")
-
-
-def address(url: str) -> URL:
-    """The parts of an address of records. Raises ConfigError, which does not repeat it: it may
-    hold a password."""
-    # SQLAlchemy takes the plain scheme for psycopg2, which is not what the extra installs.
-    try:
-        place = make_url(re.sub(r"^postgresql:", "postgresql+psycopg:", url))
-    except (ArgumentError, ValueError):
-        raise _no_address() from None
-    # Behind an @ in a password its rest is taken for the host, which stands in error texts.
-    beyond = "" if place.get_backend_name() == "sqlite" else f"{place.host}{place.database}"
-    if "@" in beyond or "password" in place.query:
-        raise _no_address()
-    return place
-
-
-def _no_address() -> ConfigError:
-    return ConfigError(
-        "TENANTSYNC_DATABASE_URL is no address of a database: write "
-        "postgresql://USER:PASSWORD@HOST/NAME, with %40 for an @ in the password"
-    )
-
-
-def _engine(url: str) -> Engine:
-    place = address(url)
-    if place.get_backend_name() != "sqlite":
-        try:
-            engine = create_engine(place, pool_size=2, max_overflow=8, pool_pre_ping=True)
-        except (ModuleNotFoundError, NoSuchModuleError):
-            raise ConfigError(
-                "records database: the driver of PostgreSQL is not installed: "
-                "pip install 'tenantsync[postgresql]'"
-            ) from None
-        event.listen(engine, "begin", _lock_writers)
-        return engine
-    engine = create_engine(place, connect_args={"timeout": 30, "check_same_thread": False})
-    event.listen(engine, "connect", _tune_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
-
-
-def _tune_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
-    # WAL with NORMAL loses no committed row when a process dies, only on power loss.
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # A deferred transaction that reads first fails with "locked" when it comes to write.
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _lock_writers(connection: Connection) -> None:
-    # Under READ COMMITTED a row that was read may change before the transaction commits. The lock
-    # ends with the transaction, also when its process dies.
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        limit = f"set_config('idle_in_transaction_session_timeout', '{STANDSTILL}s', true)"
-        connection.exec_driver_sql(f"SELECT {limit}, pg_advisory_xact_lock({_WRITERS})")
-
-
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the server or the connection is to blame, so that the same may go well later."""
-    return isinstance(error, OperationalError) or (
-        getattr(error.orig, "sqlstate", None) == _TAKEN_BACK
-    )
 
 
 def _plain(error: DBAPIError) -> str:

@@ -4,7 +4,6 @@ which version its tables have. Changes nothing."""
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from sqlalchemy import Connection, create_engine, inspect, select, text, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
-from tasks.errors import ConfigError, LoginRefused, NotFound, TenantSyncError, Unreachable
-from tasks.store.database import address, meta
+from tasks.errors import ConfigError, NotFound
+from tasks.store.database import meta
+from tasks.store.engine import address
+from tasks.store.failure import meaning
 
 #: Seconds to connect.
 _CONNECT = 5
@@ -84,7 +85,7 @@ def _connected(place: URL) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
-        raise _meaning(error, place) from None
+        raise meaning(error, place) from None
     finally:
         engine.dispose()
 
@@ -113,26 +114,3 @@ def _server(connection: Connection, place: URL) -> str:
         asked = text("SELECT inet_server_addr(), inet_server_port()")
         cluster = " ".join(str(part) for part in connection.execute(asked).one())
     return f"{place.get_backend_name()} {name}.{schema} of {cluster}"
-
-
-def _meaning(error: DBAPIError, place: URL) -> TenantSyncError:
-    said = str(error.orig).splitlines()[0]
-    where = f"records database: {said}"
-    if re.search(r"password|authentication failed|no pg_hba.conf entry", said):
-        return LoginRefused(
-            f"{where}; mend the user and password in TENANTSYNC_DATABASE_URL, or let the server "
-            "accept them (pg_hba.conf)"
-        )
-    if re.search(r'database ".*" does not exist', said):
-        return NotFound(f"{where}; create it, empty: tenantsync makes its own tables")
-    if re.search(r"read-?only", said):
-        return Unreachable(
-            f"{where}; it takes no writes: name the primary in TENANTSYNC_DATABASE_URL, or make "
-            "the file and its folder writable"
-        )
-    if re.search(r"is full|disk I/O error", said):
-        return Unreachable(f"{where}; free some of its disk, or see whether it fails")
-    remedy = "see that it runs and that TENANTSYNC_DATABASE_URL is right"
-    if place.get_backend_name() == "sqlite":
-        remedy = "see that its folder can be written"
-    return Unreachable(f"{where}; {remedy}")

@@ -1,13 +1,14 @@
 """The runs: who asked for what, how each stands, and every move between states.
 
 Each transition is one conditional UPDATE on (state, epoch); no row changed means that somebody
-else decided first, and the caller stops.
+else decided first, and the caller stops. A transition whose answer was lost is asked for again, and
+finds its own success by the time that it has set.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,15 +68,21 @@ class Runs:
             return self._ask(task, who, message, follows)
 
     def _ask(self, task: Task, who: str, message: str, follows: Run | None) -> tuple[Run, bool]:
-        with self._database.write() as db:
+        recorded: list[Run] = []
+
+        def body(db: Connection) -> tuple[Run, bool]:
             seen = _run_of_message(db, message)
-            if seen is not None:
-                return seen, False
+            if seen is not None:  # by the first try of this very ask, it may be
+                return seen, seen.id in {run.id for run in recorded}
             joined = self._to_join(db, task)
             run = joined or self._insert(db, task, follows)
             db.execute(insert(askers).values(_asker(run.id, message, who, task)))
             note(db, run.id, who, "asked", {"task": task.type, "joined": joined is not None})
+            if joined is None:
+                recorded.append(run)
             return run, joined is None
+
+        return self._database.again(body)
 
     def _to_join(self, db: Connection, task: Task) -> Run | None:
         if task.plan is not None:
@@ -183,6 +190,19 @@ class Runs:
 
     # -- moving ---------------------------------------------------------------------------------
 
+    def _once(
+        self, run_id: str, change: Callable[[Connection, datetime], Run | None]
+    ) -> Run | None:
+        """Does `change`, which sets `moved_at` to the time that it is given: when the answer to
+        the first COMMIT was lost, that time tells that it took effect."""
+        at = now()
+
+        def body(db: Connection) -> Run | None:
+            run = _one(db, run_id)
+            return run if run.moved_at == at else change(db, at)
+
+        return self._database.again(body)
+
     def claim(
         self, run_id: str, epoch: int, phase: Phase, *, message: str, redelivered: bool
     ) -> Run | None:
@@ -193,20 +213,23 @@ class Runs:
         the moves of that job no longer fit. It may do so any number of times, so the epoch that it
         carries may be older than the run's.
         """
-        with self._database.write() as db:
+
+        def change(db: Connection, at: datetime) -> Run | None:
             run = _one(db, run_id)
             if run.state not in CLAIMED_IN[phase]:
                 return None
             if run.epoch == epoch and run.phase in BEFORE[phase]:
                 values: dict[str, Any] = {"phase": phase, "claimant": message}
                 if phase is Phase.SPLIT:
-                    values |= {"state": State.PLANNING, "started_at": now()}
+                    values |= {"state": State.PLANNING, "started_at": at}
             elif run.phase is phase and run.claimant == message and redelivered:
                 values = {"epoch": run.epoch + 1}
             else:
                 return None
-            _set(db, run, values)
+            _set(db, run, values, at)
             return _one(db, run_id)
+
+        return self._once(run_id, change)
 
     def move(
         self,
@@ -227,24 +250,32 @@ class Runs:
             values.setdefault("ended_at", now())
         if to is State.WRITING:
             values["revived"] = 0  # what was lost while planning does not count any more
-        with self._database.write() as db:
-            if not _set(db, run, {"state": to, **values}):
+
+        def change(db: Connection, at: datetime) -> Run | None:
+            if not _set(db, run, {"state": to, **values}, at):
                 return None
             note(db, run.id, "tenantsync", to.lower(), dict(details or {}))
             if noted is not None:
                 bases.note(db, noted)
             return _one(db, run.id)
 
+        return self._once(run.id, change)
+
     def set(self, run: Run, **values: Any) -> Run | None:
         """Sets columns of the run as long as its state and epoch are still these."""
-        with self._database.write() as db:
-            return _one(db, run.id) if _set(db, run, values) else None
+
+        def change(db: Connection, at: datetime) -> Run | None:
+            return _one(db, run.id) if _set(db, run, values, at) else None
+
+        return self._once(run.id, change)
 
     def add_problem(self, run_id: str, problem: Problem) -> None:
         """Adds a problem to a run that goes on."""
         with self._database.write() as db:
-            problems = [one.to_dict() for one in (*_one(db, run_id).problems, problem)]
-            db.execute(update(runs).where(runs.c.id == run_id).values(problems=problems))
+            known = _one(db, run_id).problems
+            if problem not in known:  # a job that is done again finds it again
+                problems = [one.to_dict() for one in (*known, problem)]
+                db.execute(update(runs).where(runs.c.id == run_id).values(problems=problems))
 
     def touch(self, run_id: str) -> None:
         """Notes that the run went forward."""
@@ -267,20 +298,21 @@ class Runs:
         somebody who never asked ends it for all. Raises NotFound for a message that never asked
         for it.
         """
-        with self._database.write() as db:
+
+        def change(db: Connection, at: datetime) -> Run | None:
             mine = askers.c.message == message if message else askers.c.who == who
             asked = update(askers).where(askers.c.run == run.id, mine).values(withdrawn=True)
             withdrawn = db.execute(asked).rowcount
             if message and not withdrawn:
                 raise NotFound(f"run {run.id}: message {message} did not ask for it")
             left = select(func.count()).where(askers.c.run == run.id, ~askers.c.withdrawn)
-            if run.state is State.QUEUED and withdrawn and db.execute(left).scalar():
-                note(db, run.id, who, "withdrawn", {})
-                return _one(db, run.id)
-            if not _set(db, run, {"cancelled_by": who}):
+            alone = run.state is not State.QUEUED or not withdrawn or not db.execute(left).scalar()
+            if not _set(db, run, {"cancelled_by": who} if alone else {}, at):
                 return None
-            note(db, run.id, who, "cancel asked", {})
+            note(db, run.id, who, "cancel asked" if alone else "withdrawn", {})
             return _one(db, run.id)
+
+        return self._once(run.id, change)
 
     def is_cancelled(self, run_id: str) -> bool:
         """Whether a person said stop."""
@@ -302,21 +334,27 @@ class Runs:
             "reason": reason,
             "at": now(),
         }
-        with self._database.write() as db:
-            if not _set(db, run, {"state": to, **ended}):
+
+        def change(db: Connection, at: datetime) -> Run | None:
+            if not _set(db, run, {"state": to, **ended}, at):
                 return None
             db.execute(insert(reviews).values(review))
             note(db, run.id, person, decision, {"planDigest": run.plan_digest, "reason": reason})
             return _one(db, run.id)
 
+        return self._once(run.id, change)
+
     def supersede(self, old: Run, new: Run) -> bool:
         """Ends a waiting run because a newer plan of the same sync is there."""
-        with self._database.write() as db:
-            ended = {"state": State.SUPERSEDED, "ended_at": now(), "followed_by": new.id}
-            if not _set(db, old, ended):
-                return False
+
+        def change(db: Connection, at: datetime) -> Run | None:
+            ended = {"state": State.SUPERSEDED, "ended_at": at, "followed_by": new.id}
+            if not _set(db, old, ended, at):
+                return None
             note(db, old.id, "tenantsync", "superseded", {"by": new.id})
-            return True
+            return _one(db, old.id)
+
+        return self._once(old.id, change) is not None
 
     def join(self, old: Run, new: Run) -> None:
         """The askers of one run also get the outcome of another."""
@@ -390,8 +428,8 @@ def _aware(value: Any) -> Any:
     return value
 
 
-def _set(db: Connection, run: Run, values: Mapping[str, Any]) -> bool:
+def _set(db: Connection, run: Run, values: Mapping[str, Any], at: datetime) -> bool:
     """One conditional UPDATE; False when state or epoch are no longer those of `run`."""
     here = and_(runs.c.id == run.id, runs.c.state == run.state, runs.c.epoch == run.epoch)
-    changed = db.execute(update(runs).where(here).values(moved_at=now(), **values))
+    changed = db.execute(update(runs).where(here).values(moved_at=at, **values))
     return changed.rowcount == 1

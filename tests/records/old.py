@@ -54,9 +54,9 @@ class _Opened:
     """A database whose tables are left as they are."""
 
     def __init__(self, url: str) -> None:
-        from tasks.store.database import _engine
+        from tasks.store.engine import engine_of
 
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
 
     def run(self, statement: Any, rows: list[dict[str, Any]] | None = None) -> None:
         with self._engine.begin() as db:

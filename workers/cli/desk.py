@@ -78,7 +78,7 @@ def records(role: Role = Role.READ) -> Iterator[Toolbox]:
 def opened(role: Role, *, worker: bool) -> Iterator[Desk]:
     """The runtime of a command, with a worker of its own where Redis is the embedded one and
     `worker` asks for it. Raises UserError for somebody without the role, and Unreachable where
-    Redis does not answer, before anything is asked or written.
+    Redis does not answer or takes no writes, before anything is asked or written.
     """
     from kombu.exceptions import OperationalError
     from redis import RedisError
@@ -108,10 +108,11 @@ def redis_away(error: Exception) -> str:
 
 
 def _expect_redis(url: str) -> None:
-    from workers.broker import connect
+    from workers.broker import connect, refusal
 
     with connect(url, patience=2) as client:
-        client.ping()
+        if (why := refusal(client)) is not None:
+            raise Unreachable(f"Redis: {why}")
 
 
 @contextmanager

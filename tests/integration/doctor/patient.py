@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import socket
-import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -126,59 +123,6 @@ def _pings(client: redis.Redis) -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
-
-
-@contextmanager
-def between(
-    port: int,
-    change: Callable[[bytes], bytes] = lambda answer: answer,
-    tls: ssl.SSLContext | None = None,
-) -> Iterator[int]:
-    """A port that passes everything on to `port` of this machine; `change` is done to each piece
-    of an answer, and with `tls` clients must speak it."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=serve_one, args=(client,), daemon=True).start()
-
-    def serve_one(client: socket.socket) -> None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as server:
-            near = tls.wrap_socket(client, server_side=True) if tls else client
-            with near:
-                asks = threading.Thread(target=_pass_on, args=(near, server, None), daemon=True)
-                asks.start()
-                _pass_on(server, near, change)
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
-
-
-def _pass_on(
-    source: socket.socket, target: socket.socket, change: Callable[[bytes], bytes] | None
-) -> None:
-    with suppress(OSError):
-        while piece := source.recv(1 << 16):
-            target.sendall(change(piece) if change else piece)
-        target.shutdown(socket.SHUT_WR)
-
-
-def shifted(seconds: int) -> Callable[[bytes], bytes]:
-    """Shifts the answer of TIME: an array of two texts, the first with the ten digits of a time."""
-
-    def change(answer: bytes) -> bytes:
-        return re.sub(
-            rb"\*2\r\n\$10\r\n(\d{10})\r\n",
-            lambda match: b"*2\r\n$10\r\n%d\r\n" % (int(match[1]) + seconds),
-            answer,
-        )
-
-    return change
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tests.integration.doctor.patient import Patient, Told, between, shifted, valkey
+from tests.integration.doctor.patient import Patient, Told, valkey
 from tests.ports import free_port
+from tests.wire import between, shifted
 
 AOF = ("--appendonly", "yes")
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tasks.store.contents import OWNER
-from tests.integration.doctor.patient import Told, between, shifted, told
+from tests.integration.doctor.patient import Told, told
 from tests.stack import Stack, stop
+from tests.wire import between, shifted
 from workers.report import report
 from workers.settings import load
 

@@ -212,7 +212,7 @@ def test_a_worker_whose_clock_is_off_refuses_to_start(
         worker(url, "wrong", PYTHONPATH=f"{tmp_path}{os.pathsep}{root}")
     log = (tmp_path / "wrong.log").read_text()
     assert "the clock of this machine is 2.5 s ahead of the clock of Redis" in log
-    assert "at most 2.0 s are safe (a third of TENANTSYNC_VISIBILITY)" in log
+    assert "at most 1.5 s are safe (a quarter of TENANTSYNC_VISIBILITY)" in log
 
 
 def test_clocks_that_agree_are_let_pass(client: redis.Redis) -> None:

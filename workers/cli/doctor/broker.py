@@ -24,14 +24,6 @@ OLDEST = (6, 2)
 NEARLY, FULL = 0.8, 0.97
 #: Seconds that clocks may differ before it is worth a word.
 SKEW = 2.0
-#: What a server that takes no writes says first, and what is to be done.
-_NO_WRITES = {
-    "OOM": "its memory is full: raise maxmemory or free some",
-    "MISCONF": "it cannot save to its disk, so it takes no writes: see its log, free its disk",
-    "READONLY": "it is a read-only replica: name its primary in TENANTSYNC_REDIS_URL",
-    "NOPERM": "the login may not write keys: give it all commands on all keys of this database",
-    "NOREPLICAS": "it wants more replicas than it has: see min-replicas-to-write",
-}
 
 
 def look(chosen: Settings) -> list[Finding]:
@@ -161,22 +153,13 @@ def _disk(told: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _writes(client: redis.Redis, told: Mapping[str, Any]) -> Iterator[Finding]:
-    """One key of ten seconds: only a write shows what refuses writes."""
-    import redis
+    """Whether it takes one."""
+    from workers.broker import refusal
 
     if told.get("cluster_enabled"):
         return
-    try:
-        client.set("tenantsync:doctor", "1", ex=10)
-    except redis.ResponseError as error:
-        said = str(error)
-        code = next((word for word in _NO_WRITES if word in said), None)
-        # redis-py takes the code off some errors and gives them a class instead.
-        code = code or {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY"}.get(
-            type(error).__name__
-        )
-        why = _NO_WRITES.get(code or "", "see its log")
-        yield SUBJECT.broken(Check.REDIS, f"it takes no writes ({said.rstrip('.')}): {why}")
+    if (why := refusal(client)) is not None:
+        yield SUBJECT.broken(Check.REDIS, why)
 
 
 def _clock(client: redis.Redis, chosen: Settings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from tasks.clock import SAFE
 from workers.cli.doctor.broker import SKEW
 from workers.cli.doctor.finding import Check, Finding, Subject
 
@@ -149,11 +150,11 @@ def _database(worker: Subject, ours: Report, theirs: Report) -> Iterator[Finding
 
 def _clock(worker: Subject, ours: Report, theirs: Report) -> Iterator[Finding]:
     """A worker looks at its clock when it starts; this one may have run away since."""
-    skew, safe = abs(theirs.clock or 0.0), ours.settings["visibility"] / 3
+    skew, safe = abs(theirs.clock or 0.0), ours.settings["visibility"] * SAFE
     if skew > min(SKEW, safe):
         say = worker.broken if skew > safe else worker.warning
         text = (
             f"its clock and that of Redis are {skew:.1f} s apart, at most {safe:g} s are safe (a "
-            "third of TENANTSYNC_VISIBILITY): set both by a time server (NTP)"
+            "quarter of TENANTSYNC_VISIBILITY): set both by a time server (NTP)"
         )
         yield say(Check.WORKER_CLOCK, text)
