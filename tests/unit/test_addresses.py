@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import ConfigError
-from tasks.store.database import address
+from tasks.store.engine import address
 
 
 @pytest.mark.parametrize(
