@@ -13,6 +13,9 @@ from tasks.visible import visible
 CONTEXT = 3
 #: Bytes of either text; of bigger ones a patch gives only the counts.
 MAX_SHOWN = 1024 * 1024
+#: Lines of both texts that are compared (about a second, and 100 bytes of memory each); of longer
+#: ones every line counts as replaced.
+MAX_COMPARED = 500_000
 #: Paths that git does not quote: printable ASCII without `"` and backslash.
 _PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 
@@ -32,7 +35,19 @@ def line_counts(before: bytes | None, after: bytes | None) -> tuple[int | None, 
     """Lines added and removed; (None, None) where either is no text. None = absent."""
     if not is_text(before or b"") or not is_text(after or b""):
         return None, None
+    return _line_counts(before or b"", after or b"")
+
+
+def _line_counts(before: bytes, after: bytes) -> tuple[int, int]:
+    old, new = _length(before), _length(after)
+    if old + new > MAX_COMPARED:
+        return (0, 0) if before == after else (new, old)
     return _counted(edits(split_lines(before), split_lines(after)))
+
+
+def _length(text: bytes) -> int:
+    """The lines of a text; the last one may have no LF."""
+    return text.count(b"\n") + (not text.endswith(b"\n") and text != b"")
 
 
 def _counted(found: Sequence[Edit]) -> tuple[int, int]:
@@ -57,10 +72,11 @@ def patch(change: Change, before: bytes | None, after: bytes | None) -> bytes:
 def _body(old: bytes, new: bytes, before: bytes | None, after: bytes | None) -> bytes:
     if not is_text(before or b"") or not is_text(after or b""):
         return b"Binary files %s and %s differ\n" % (old, new)
+    if max(len(before or b""), len(after or b"")) > MAX_SHOWN:
+        counts = _line_counts(before or b"", after or b"")
+        return b"Big files %s and %s differ: +%d -%d lines\n" % (old, new, *counts)
     old_lines, new_lines = split_lines(before), split_lines(after)
     found = edits(old_lines, new_lines)
-    if max(len(before or b""), len(after or b"")) > MAX_SHOWN:
-        return b"Big files %s and %s differ: +%d -%d lines\n" % (old, new, *_counted(found))
     hunks = b"".join(_hunks(old_lines, new_lines, found))
     names = b"--- %s%s\n+++ %s%s\n" % (old, _tab(old), new, _tab(new))
     return names + hunks if hunks else b""

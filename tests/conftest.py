@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--all-faults", action="store_true", help="every fault at every point")
     group.addoption("--faults-seed", type=int, help="which faults are chosen; default: of the day")
     parser.addoption(
-        "--all-damages", action="store_true", help="damage mirrors in all ways at all steps"
+        "--all-damages", action="store_true", help="all damages at all steps, largest repositories"
     )
     group = parser.getgroup("fuzzing")
     group.addoption("--fuzz-seconds", type=float, default=1.5, help="seconds for each parser")

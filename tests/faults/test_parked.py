@@ -19,7 +19,10 @@ from tests.stack import Stack, wait_for
 from tests.texts import flow
 
 #: The asker's Celery drops its connections to a server that went away without closing them.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.timeout(400),
+]
 NS = "company.team"
 RUNS = 30
 #: Seconds for all of them on a machine that does much else.
@@ -70,11 +73,7 @@ def _all_went_on(stack: Stack, asked: list[Any]) -> None:
     assert stack.commits()[RUNS - 1 :: -1] == [run.commit_id for run in runs]
     assert len(stack.commits()) == RUNS + 1
     assert {stack.outcome(one, 60)["state"] for one in asked} == {"APPLIED"}
-
-    def look() -> bool:
-        return not stack.redis.hlen("unacked") and not stack.redis.keys("tenantsync:lane*")
-
-    wait_for("Redis is empty of them", look, LIMIT)
+    wait_for("all lanes are left", lambda: not stack.redis.keys("tenantsync:lane*"), LIMIT)
 
 
 _MOVING = [state for state in State if state.in_motion]

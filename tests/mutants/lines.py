@@ -348,7 +348,7 @@ MUTANTS = (
     Mutant(
         "a row that comes twice",
         "tasks/kestra/paging.py",
-        "if len(rows) != total or len(names) != len(rows):",
+        "if not len(found) == len(names) == expected:",
         "if False:",
         ("integration/kestra/test_reading.py",),
     ),
@@ -402,6 +402,27 @@ MUTANTS = (
         ("integration/repo/test_push.py",),
     ),
     # -- hostile input and secrets --------------------------------------------------------------
+    Mutant(
+        "an archive of fewer entries than its end says",
+        "tasks/kestra/archives.py",
+        "if count != len(entries):",
+        "if False:",
+        ("unit/test_archives.py",),
+    ),
+    Mutant(
+        "answers packed twice",
+        "tasks/channel.py",
+        "if packing not in PACKINGS:",
+        "if False:",
+        ("integration/kestra/test_lies.py",),
+    ),
+    Mutant(
+        "one line of the log",
+        "workers/logs.py",
+        "return visible_line(super().formatMessage(record))",
+        "return super().formatMessage(record)",
+        ("unit/test_logs.py",),
+    ),
     Mutant(
         "redirects of Kestra",
         "tasks/kestra/client.py",

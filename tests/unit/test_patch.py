@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,18 @@ def test_what_is_shown_cannot_steer_a_terminal() -> None:
     evil = "\x1b[2J\x9b\r\u202e\tend\n"
     text = shown(patch(_change("x"), b"a\n", evil.encode()))
     assert text.endswith("-a\n+\\x1b[2J\\x9b\\x0d\\u202e\tend\n")
+
+
+def test_a_text_of_very_many_lines_is_counted_without_being_taken_apart() -> None:
+    many = b"a\n" * 20_000_000
+    one = change(Action.UPDATE, "x")
+    tracemalloc.start()
+    try:
+        assert line_counts(many, many + b"b") == (20_000_001, 20_000_000)
+        assert line_counts(many, many) == (0, 0)
+        assert line_counts(None, many) == (20_000_000, 0)
+        assert b"differ: +20000001 -20000000 lines" in patch(one, many, many + b"b")
+        # The texts themselves are 40 MB each, and are decoded once.
+        assert tracemalloc.get_traced_memory()[1] < 300 << 20
+    finally:
+        tracemalloc.stop()
