@@ -71,6 +71,11 @@ def noted(tools: Toolbox, run: Run, state: State, commit_id: str | None) -> Note
     )
 
 
+def commit_of(run: Run, state: State, end: finishing.End) -> str | None:
+    """The commit at which both sides are after a run that has written, where it can say so."""
+    return end.commit or (run.base_commit if state is State.APPLIED else None)
+
+
 def let_go(tools: Toolbox, run: Run) -> None:
     """Drops what a run that is over has kept for itself."""
     if run.state is State.UNCHANGED:

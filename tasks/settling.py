@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tasks.artifacts import Part, Snapshot
 from tasks.committing import found_commit
-from tasks.ending import columns_of, end_of, let_go, noted
+from tasks.ending import columns_of, commit_of, end_of, let_go, noted
 from tasks.finishing import End
 from tasks.look import Ended, How, Written
 from tasks.outcome import State
@@ -32,10 +32,11 @@ def settle_unknown(tools: Toolbox, run: Run) -> Run | None:
     for row, result in zip(rows, settled, strict=True):
         settle_result(tools, row, result)  # names what is kept, before the run says that it is
     state = _state(end)
+    said = noted(tools, run, state, commit_of(run, state, end))
     moved = tools.runs.move(
         run,
         state,
-        noted=replace(noted(tools, run, state, end.commit), landed=_landed(settled)),
+        noted=replace(said, landed=_landed(settled)),
         **columns_of(tools, run, end),
     )
     if moved is not None:

@@ -18,7 +18,7 @@ from tasks.artifacts import Part
 from tasks.compare import is_withheld
 from tasks.deciding import assemble_plan, next_state, part_plans, supersede_older, waiting_twin
 from tasks.details import with_details
-from tasks.ending import columns_of, end_of, follow, let_go, noted
+from tasks.ending import columns_of, commit_of, end_of, follow, let_go, noted
 from tasks.errors import (
     Cancelled,
     Doubtful,
@@ -350,7 +350,7 @@ def finish(tools: Toolbox, run: Run) -> Run:
     end = end_of(tools, run)
     tools.known.take_all(target_of(run), run.id)  # whoever has read meanwhile saw half of it
     follower = follow(tools, run, end) if end.counts.stale else None
-    commit = end.commit or (run.base_commit if end.state is State.APPLIED else None)
+    commit = commit_of(run, end.state, end)
     moved = tools.runs.move(
         run,
         end.state,

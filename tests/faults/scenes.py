@@ -49,6 +49,8 @@ class Tenant:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.round = 0
+        #: What a person has typed last.
+        self.command: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> None:
         """An empty tenant and repository, and both sides equal."""

@@ -142,8 +142,8 @@ def tenant(whole: Tenant) -> Iterator[Tenant]:
 
 def _swept(tenant: Tenant) -> None:
     """New workers, an empty Redis, and a tenant and a repository that nothing has happened to."""
-    for worker in tenant.stack.workers:
-        stop(worker)
+    for process in [*tenant.stack.workers, *filter(None, [tenant.command])]:
+        stop(process)
     tenant.stack.redis.flushall()
     for point in POINTS:
         release(tenant.stack.points, point)
@@ -174,6 +174,7 @@ def _struck(
     states = ""
     try:
         asked = ask(tenant, cell.instant, striking.arm)
+        tenant.command = asked.command
         striking.strike(asked.go_on)
         runs = _ended(stack, seq, asked)
         states = " ".join(run.state for run in runs)
@@ -187,6 +188,8 @@ def _struck(
     _is_answered(stack, cell, asked, runs[-1])
     if cell.strike is Strike.STOP:
         _goes_on_late(tenant, cell, striking)
+    if asked.command is not None:
+        asked.command.wait(LIMIT)
     striking.met_once()
     striking.was_cut()
     truth.repository_is_whole(stack)
@@ -223,8 +226,6 @@ def _is_answered(stack: Stack, cell: Cell, asked: Asked, run: Run) -> None:
         cell.instant.point,
         cell.instant.match.get("job", "").removeprefix("tenantsync.") or None,
     )
-    if asked.command is not None:
-        asked.command.wait(LIMIT)
     lost = cell.strike is Strike.FLUSH and place in ANSWERED
     if asked.answer is None or lost:
         return
