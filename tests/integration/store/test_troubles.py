@@ -23,7 +23,7 @@ from tasks.problems import Code, Problem
 from tasks.requests import Side, TenantSync
 from tasks.run import Phase, Run
 from tasks.store.audit import audit_rows
-from tasks.store.bases import BaseRow, Bases
+from tasks.store.bases import BaseRow, Bases, Noted, scope
 from tasks.store.database import Database
 from tasks.store.known import Known, KnownSides, known_key
 from tasks.store.parts import PartRow, Parts, PartState, WritePhase, WriteRow
@@ -198,19 +198,19 @@ def _writes(database: Database, run: Run) -> object:
     parts.add_writes(
         [WriteRow(run=run.id, namespace="a", phase=phase, changes="c", namespaces=("a",))]
     )
-    parts.written(run.id, "a", phase, "first")
+    parts.written(run.id, "a", phase, "first", Noted(target=TARGET, landed={PART: {"two": "2"}}))
     return parts.writes(run.id)
 
 
 def _base(database: Database, run: Run) -> object:
     bases = Bases(database)
-    bases.seen_equal("p", PART, BaseRow(), {"one": "1"}, ())
-    bases.landed("p", {PART: {"two": "2", "one": None}})
-    bases.settle("p", [PART])
-    bases.synced("p", TARGET, "commit")
+    pair, landed = scope(TARGET), {PART: {"two": "2", "one": None}}
+    bases.seen_equal(pair, PART, BaseRow(), {"one": "1"}, ())
+    noted = Noted(target=TARGET, landed=landed, settled=[PART], commit="commit")
+    Runs(database).move(run, State.CANCELLED, noted=noted)
     bases.met("url", "uuid")
-    row = bases.part("p", PART)
-    return row.items, row.settled, bases.commit("p"), bases.server("url")
+    row = bases.part(pair, PART)
+    return row.items, row.settled, bases.commit(pair), bases.server("url")
 
 
 def _known(database: Database, run: Run) -> object:
