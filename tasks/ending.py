@@ -123,6 +123,8 @@ def fail(tools: Toolbox, run_id: str, epoch: int, why: str) -> Run | None:
         return None
     problem = Problem(code=Code.FAILED, where=f"run {run.id}", message=why)
     if run.state is not State.WRITING or not run.facts.get("published"):
+        if run.cancelled_by is not None:
+            return tools.runs.move(run, State.CANCELLED)  # as a person wanted it
         problems = [one.to_dict() for one in (*run.problems, problem)]
         return tools.runs.move(run, State.FAILED, problems=problems)
     tools.runs.add_problem(run.id, problem)

@@ -21,8 +21,9 @@ from tasks.store.contents import Contents
 #: What a server answers that counts no revisions, or not in the form that is known.
 _NOT_COUNTED = (Doubtful, NotFound, Refused, Unsupported)
 
-#: How a change ended that may have been sent. A deletion that did not land has deleted nothing.
-_SENT = {False: {How.LANDED, How.FAILED}, True: {How.LANDED}}
+#: How a change ended that may have been sent, also by a delivery of its job that died and whose
+#: write somebody has overwritten since. A deletion that did not land has deleted nothing.
+_SENT = {False: {How.LANDED, How.FAILED, How.STALE}, True: {How.LANDED}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,13 @@ class TurnedAway:
         """Whether the server is away, and not just busy with as many jobs as it may have."""
         return self.standing.answers is Answers.OPEN
 
+    @property
+    def why(self) -> str:
+        """Why, in words."""
+        if self.is_away:
+            return str(self.standing)
+        return f"as many jobs as may ask Kestra {self.standing.server} at once are under way"
+
 
 class Admission:
     """Lets the jobs of one worker to the servers; `size` is the number of its slots."""

@@ -3,15 +3,10 @@ answer to those who asked."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from celery import Task
-from celery.canvas import Signature
 from celery.exceptions import Ignore, Reject, Retry
 
 from tasks import ending, steps, writes
@@ -21,14 +16,12 @@ from tasks.jobs import ASKING, LANED, PARTED, PHASES, message, readable
 from tasks.outcome import State
 from tasks.points import reach
 from tasks.run import Phase, Run
-from tasks.toolbox import Toolbox
 from workers.admission import TurnedAway
 from workers.broker import AWAY, away
-from workers.inflight import Inflight
-from workers.lanes import Lanes, NotEntered, Parked, Taken
+from workers.circuits import PROBE_EVERY
+from workers.lanes import NotEntered, Parked, Taken
 from workers.logs import bound
-from workers.runtime import Runtime, runtime
-from workers.settings import settings
+from workers.message import Message
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +31,9 @@ _NO_LEASE = "-"
 _HELD = 5.0
 #: The job of no run that is asked for anew by itself.
 JANITOR = "tenantsync.janitor"
-#: Seconds before the first, second and third retry of a job that met a passing error.
-BACKOFF = (1.0, 4.0, 10.0)
 
 
-class Job(Task):  # type: ignore[type-arg]
+class Job(Message):
     """The base class of all jobs.
 
     A message of a run is `(run id, epoch, *args)`; a body gets the claimed run instead of the
@@ -56,31 +47,6 @@ class Job(Task):  # type: ignore[type-arg]
     #: Celery would store the ids of all jobs that a job published with its result: tens of
     #: kilobytes for a thousand parts.
     trail = False
-    _runtimes: ClassVar[dict[int, Runtime]] = {}
-
-    # -- tools ----------------------------------------------------------------------------------
-
-    @property
-    def runtime(self) -> Runtime:
-        """The connections of this process; a forked child opens its own."""
-        pid = os.getpid()
-        if pid not in self._runtimes:
-            self._runtimes.clear()
-            self._runtimes[pid] = runtime(settings(), self.app)
-        return self._runtimes[pid]
-
-    @property
-    def tools(self) -> Toolbox:
-        return self.runtime.tools
-
-    @property
-    def lanes(self) -> Lanes:
-        return self.runtime.lanes
-
-    @property
-    def inflight(self) -> Inflight:
-        return self.runtime.inflight
-
     # -- running --------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -166,9 +132,12 @@ class Job(Task):  # type: ignore[type-arg]
         return result
 
     def _nothing_to_do(self, run_id: str) -> str:
-        # Whoever was late has noted this message after the end of its run.
-        if not self.tools.runs.get(run_id).state.in_motion:
+        run = self.tools.runs.get(run_id)
+        if not run.state.in_motion:
+            # Whoever was late has noted this message after the end of its run.
             self.inflight.forget(run_id)
+            if self._redelivered:
+                self.rest(run)  # its first delivery died between the end and the answer
         return "nothing to do"
 
     def _claimed(self, run_id: str, epoch: int) -> Run | None:
@@ -185,23 +154,7 @@ class Job(Task):  # type: ignore[type-arg]
         )
         if claimed is not None:
             self.request.update(claimed=claimed.epoch)
-        if claimed is None and self._redelivered and not runs.get(run_id).state.in_motion:
-            self.rest(runs.get(run_id))  # its first delivery died between the end and the answer
         return claimed
-
-    def _epoch(self, epoch: int) -> int:
-        """The epoch in which this start of the job acts: a claim may have raised its message's."""
-        return int(self.request.get("claimed") or epoch)
-
-    @property
-    def _redelivered(self) -> bool:
-        delivery = self.request.delivery_info or {}
-        return bool(delivery.get("redelivered")) or bool(self.request.retries)
-
-    @property
-    def job_id(self) -> str:
-        """The id of this message."""
-        return str(self.request.id)
 
     def _attempts(self, run_id: str) -> int:
         return self.inflight.attempt(run_id, self.job_id)
@@ -249,13 +202,13 @@ class Job(Task):  # type: ignore[type-arg]
     def _guarded(
         self, run: Run, rest: list[Any], needed: Sequence[str], taken: Taken, guard: Guard
     ) -> Any:
-        asked = Asked(guard, earlier=self._wrote_before(taken))
+        asked = Asked(guard, earlier=self._may_have_sent(run, taken.attempts - 1))
         try:
             return self._leave(run, rest, needed, taken.token, lambda: self._body(run, rest, asked))
         except (LeaseLost, Passing) as error:
-            self.request.update(sent=asked.asked)
+            self.request.update(sent=asked.asked, leases=taken.attempts)
             tried_enough = self.request.retries >= self.runtime.settings.attempts
-            if isinstance(error, RecordsAway) or not tried_enough:
+            if isinstance(error, RecordsAway) or not tried_enough or self._waits(run, error):
                 log.warning("%s", error.message)
                 woken = self.lanes.release(run.id, self.job_id, taken.token, needed)
                 self.runtime.wake_all(woken)
@@ -272,11 +225,6 @@ class Job(Task):  # type: ignore[type-arg]
         return self._leave(
             run, rest, needed, taken.token, lambda: self._lose(run, rest, why, sent=asked.asked)
         )
-
-    def _wrote_before(self, taken: Taken) -> bool:
-        """Whether an earlier start of this job may have sent a write: a retry says so, a start
-        that died cannot."""
-        return bool(self.request.get("sent")) or taken.attempts > self.request.retries + 1
 
     def _body(self, run: Run, rest: list[Any], guard: Guard) -> Any:
         return super().__call__(run, *rest, guard)
@@ -310,70 +258,69 @@ class Job(Task):  # type: ignore[type-arg]
         self.send_event("task-parked", retry=True, retry_policy=None, result=told, **waits)
         reach("parked", run=run.id)
 
-    def _as_message(self) -> str:
-        run_id, _, *rest = self.request.args or ()
-        again = self.signature_from_request(self.request)
-        again.options.update(
-            argsrepr=readable(run_id, *rest), kwargsrepr="", headers=self._headers(run_id)
-        )
-        return json.dumps(dict(again))
-
-    def _headers(self, run_id: str) -> dict[str, Any]:
-        """What the next message of this job says of it."""
-        return {"run": run_id, "sent": bool(self.request.get("sent"))}
-
     # -- servers --------------------------------------------------------------------------------
 
     def _turned_away(self, run_id: str, epoch: int, rest: list[Any], turned: TurnedAway) -> Any:
         """The slot is free, and the message comes again; that costs none of its tries. A job whose
         server is away for too long ends its run, as far as nothing of it may be under way."""
         run = self.tools.runs.get(run_id)
-        if run.epoch != epoch or not run.state.in_motion:
-            return "nothing to do"
+        # The claimant takes its own place again at any epoch.
+        if not run.state.in_motion or (run.epoch != epoch and run.claimant != self.job_id):
+            return self._nothing_to_do(run_id)
         ended = run.cancelled_by is not None
         if turned.is_away and (ended or turned.standing.waited > self.runtime.settings.patience):
             return self._unserved(run, rest, str(turned.standing))
-        log.info("%s; asked again in %.1f s", turned.standing, turned.wait)
-        self.inflight.renew(run_id, self.job_id)
-        self._come_again(turned.wait)
-        raise Ignore
+        log.info("%s; asked again in %.1f s", turned.why, turned.wait)
+        raise self._wait(run, rest, turned.wait)
+
+    def _wait(self, run: Run, rest: list[Any], seconds: float) -> Ignore:
+        """The message comes again, which costs no try; nobody wakes a copy of it that is parked."""
+        self.inflight.renew(run.id, self.job_id)
+        again = self._come_again(seconds)
+        if self.name in LANED:
+            needed = writes.lanes_of(self.tools, run, self.name, rest)
+            self.lanes.unpark(run.id, self.job_id, needed)
+        return again
 
     def _unserved(self, run: Run, rest: list[Any], why: str) -> Any:
         if self.name not in LANED:
+            self.request.update(claimed=run.epoch)
             return self._give_up(run.id, run.epoch, rest, why)
         needed = writes.lanes_of(self.tools, run, self.name, rest)
         if self._is_held(run, needed):
-            self._come_again(_HELD)
-            raise Ignore
+            raise self._wait(run, rest, _HELD)
         log.error("gives up: %s", why)
         # A delivery that once had its leases may have written before it died.
-        sent = self.inflight.attempts(run.id, self.job_id) > 0
+        sent = self._may_have_sent(run, self.inflight.attempts(run.id, self.job_id))
         return self._leave(
             run, rest, needed, _NO_LEASE, lambda: self._lose(run, rest, why, sent=sent)
         )
 
-    def _come_again(self, seconds: float) -> None:
-        run_id, _, *rest = self.request.args or ()
-        again = self.signature_from_request(
-            self.request, countdown=seconds, retries=self.request.retries
-        )
-        again.options.update(
-            argsrepr=readable(run_id, *rest), kwargsrepr="", headers=self._headers(run_id)
-        )
-        again.apply_async()
+    def _waits(self, run: Run, error: Exception) -> bool:
+        """Whether an error means that the server of the run is away, for which its jobs wait as
+        long as their patience lasts; until that is sure they use up their tries."""
+        standing = self.runtime.standing(run, self.job_id)
+        of_server = isinstance(error, Passing) and standing.server in error.message
+        return of_server and standing.is_away and standing.waited <= self.runtime.settings.patience
 
     # -- errors ---------------------------------------------------------------------------------
 
     def _told(self, run_id: str, error: TenantSyncError) -> str:
         """The message of an error, and since when its server is away if it is."""
-        standing = self.runtime.standing(self.tools.runs.get(run_id))
-        since = standing.since if standing.why == error.message else None
-        return error.message + (f" It is away since {since:%H:%M:%S} UTC." if since else "")
+        standing = self.runtime.standing(self.tools.runs.get(run_id), self.job_id)
+        if standing.since is None or standing.server not in error.message:
+            return error.message
+        return f"{error.message.rstrip('.')}. It is away since {standing.since:%H:%M:%S} UTC."
 
     def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
         """The job is tried again later; after its last try it becomes an error record, unless
         there are no records to write it to."""
-        tries = self.request.retries
+        run, tries = self.tools.runs.get(run_id), self.request.retries
+        if self._waits(run, error):
+            log.info("%s", error.message)
+            self.inflight.take_back(run_id, self.job_id)
+            self.request.update(leases=max(0, int(self.request.get("leases") or 0) - 1))
+            raise self._wait(run, rest, PROBE_EVERY)
         if tries >= self.runtime.settings.attempts:
             if isinstance(error, RecordsAway):
                 raise error
@@ -391,13 +338,6 @@ class Job(Task):  # type: ignore[type-arg]
             **shown,
         )
 
-    def _pause(self, error: Passing) -> float:
-        """Seconds until the next try."""
-        last = len(BACKOFF) - 1
-        wish = getattr(error, "after", None) or BACKOFF[min(self.request.retries, last)]
-        # Jitter keeps the parts of one run from knocking again all at once.
-        return float(min(wish * random.uniform(0.8, 1.2), self.runtime.settings.visibility))
-
     def _give_up(self, run_id: str, epoch: int, rest: list[Any], why: str) -> Any:
         log.error("gives up: %s", why)
         run = self.tools.runs.get(run_id)
@@ -411,30 +351,10 @@ class Job(Task):  # type: ignore[type-arg]
         """The error record of a job: a part unread, a write that did not land, a run that ends."""
         if self.name in PARTED or self.name in LANED:
             return ending.lost(self.tools, run, self.name, rest, why, sent=sent)
-        ended = ending.fail(self.tools, run.id, run.epoch, why)
-        if ended is not None:
-            self.rest(ended)
+        ended = ending.fail(self.tools, run.id, run.epoch, why) or self.tools.runs.get(run.id)
+        if ended.state.at_rest:
+            self.rest(ended)  # also where the job failed between the end of the run and the answer
         return "failed"
-
-    # -- publishing -----------------------------------------------------------------------------
-
-    def publish(
-        self, run: Run, jobs: Sequence[Signature[Any]], body: Signature[Any] | None
-    ) -> None:
-        """See `tasks.jobs.Job.publish`."""
-        self.runtime.publish(run, jobs, body)
-
-    def line_up(self, run: Run, lanes: Sequence[str]) -> None:
-        """See `tasks.jobs.Job.line_up`."""
-        self.lanes.enter(run.id, run.seq, lanes)
-
-    def rest(self, run: Run) -> None:
-        """See `tasks.jobs.Job.rest`."""
-        self.runtime.rest(run)
-
-    def answer(self, run: Run) -> None:
-        """See `tasks.jobs.Job.answer`."""
-        self.runtime.answer(run)
 
 
 def _place(rest: Sequence[Any]) -> dict[str, str]:

@@ -38,14 +38,17 @@ local function away(word, left, waited)
   return {word, known[2], known[4] or '', left, waited}
 end
 if failures < limit then return away('doubtful', 0, 0) end
-if ARGV[1] == 'look' then return away('open', 0, 0) end
+local waited = now - tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or now)
+if ARGV[1] == 'look' then return away('open', 0, waited) end
+
+-- Who is to find out whether it is back waits as well, until it is.
+redis.call('HSETNX', KEYS[2], ARGV[2], now)
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
 
 local left = tonumber(known[3] or 0) - now
 if left <= 0 and known[5] and known[5] ~= ARGV[2] then left = tonumber(known[6]) - now end
 if left <= 0 then
   redis.call('HSET', KEYS[1], 'probe', ARGV[2], 'probing', now + ARGV[5])
-  return away('probe', 0, 0)
+  return away('probe', 0, waited)
 end
-redis.call('HSETNX', KEYS[2], ARGV[2], now)
-redis.call('PEXPIRE', KEYS[2], ARGV[6])
-return away('open', left, now - redis.call('HGET', KEYS[2], ARGV[2]))
+return away('open', left, waited)

@@ -53,6 +53,11 @@ class Standing:
     left: float = 0.0
     waited: float = 0.0
 
+    @property
+    def is_away(self) -> bool:
+        """Whether it counts as away."""
+        return self.answers in {Answers.OPEN, Answers.PROBE}
+
     def __str__(self) -> str:
         since = f" since {self.since:%H:%M:%S} UTC" if self.since is not None else ""
         return f"Kestra {self.server} is away{since}: {self.why}"
@@ -83,9 +88,9 @@ class Circuits:
         another may."""
         self._tell("release", server, job)
 
-    def look(self, server: str) -> Standing:
-        """How a server stands, for those who only want to know."""
-        return self._standing(server, "look", "")
+    def look(self, server: str, job: str = "") -> Standing:
+        """How a server stands, for those who only want to know, and how long a job has waited."""
+        return self._standing(server, "look", job)
 
     def answered(self, server: str) -> None:
         """See `tasks.circuit.Circuit`."""

@@ -47,6 +47,10 @@ class Inflight:
         pipe.expire(key, ATTEMPTS_KEPT)
         return int(pipe.execute()[0])
 
+    def take_back(self, run: str, job: str) -> None:
+        """Counts the attempt that is under way no more: the job had to wait for others."""
+        self._client.hincrby(f"{self._prefix}run:{run}:attempts", job, -1)
+
     def attempts(self, run: str, job: str) -> int:
         """How often a job was started so far, or has got its leases."""
         return int(self._client.hget(f"{self._prefix}run:{run}:attempts", job) or 0)

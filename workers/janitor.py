@@ -171,9 +171,11 @@ class Janitor:
 
     def _expire(self) -> int:
         expired = self._tools.runs.expire(self._runtime.settings.review_days)
-        for run in expired:
-            self._runtime.rest(run)
-        return len(expired)
+        return sum(_tried(f"run {run.id}", partial(self._rested, run)) for run in expired)
+
+    def _rested(self, run: Run) -> int:
+        self._runtime.rest(run)
+        return 1
 
     def _tidy(self) -> int:
         """Once a day: contents that no record names and nobody staged for a day are removed."""
@@ -187,4 +189,6 @@ def _tried(name: str, work: Callable[[], int]) -> int:
         return work()
     except (TenantSyncError, redis.RedisError, *AWAY) as error:
         log.warning("%s: %s", name, error)
-        return 0
+    except Exception:
+        log.exception("%s: a bug; the janitor goes on with the next", name)
+    return 0

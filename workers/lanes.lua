@@ -166,6 +166,11 @@ local function drop(run, lane, given)
   end
 end
 
+function decide.unpark()
+  for _, lane in ipairs(rest(4)) do unpark(lane, ARGV[2] .. '\n' .. ARGV[3]) end
+  return 0
+end
+
 function decide.leave()
   local run, token, lanes = ARGV[2], ARGV[3], rest(4)
   local given = token ~= '' and {} or nil

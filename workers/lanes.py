@@ -135,6 +135,10 @@ class Lanes:
         """
         return cast(list[str], self._decide("release", run, job, token, *_once(lanes)))
 
+    def unpark(self, run: str, job: str, lanes: Iterable[str]) -> None:
+        """Drop what is parked for a job, whose message comes again in another way."""
+        self._decide("unpark", run, job, *_once(lanes))
+
     def leave(self, run: str, lanes: Iterable[str], token: str | None = None) -> list[str]:
         """Take a run out of the lines of `lanes`, with its parked messages and its lease.
 

@@ -52,9 +52,9 @@ class Runtime:
         alone = len({one.url for one in config.kestra.values()}) < 2
         return self.admission.admitted(server, job, alone=alone)
 
-    def standing(self, run: Run) -> Standing:
-        """How the server of a run stands."""
-        return self.circuits.look(self.tools.config.kestra_connection(run.task.kestra).url)
+    def standing(self, run: Run, job: str = "") -> Standing:
+        """How the server of a run stands, and how long a job has waited for it."""
+        return self.circuits.look(self.tools.config.kestra_connection(run.task.kestra).url, job)
 
     def publish(
         self, run: Run, jobs: Sequence[Signature[Any]], body: Signature[Any] | None

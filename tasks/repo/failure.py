@@ -52,6 +52,7 @@ _LOCKED = "another git command holds a lock in the local mirror; it is swept whe
 _NETWORK = "the server cannot be reached or the connection was cut"
 _BUSY = "the server is there but does not serve now"
 _NO_HELPER = "git of this worker lacks the program for such addresses; install it (git, ssh)"
+_SHORT = "the worker is short of memory, processes or open files"
 _FORMAT = "the repository uses SHA-256 object ids, which are not supported"
 
 #: First match wins; a text after `^` is only looked for in git's own lines, not the server's.
@@ -79,6 +80,10 @@ _TABLE: tuple[tuple[type[TenantSyncError], str, tuple[str, ...]], ...] = (
     (Busy, _BUSY, (r"(returned error:|HTTP) (429|5\d\d)", "Too Many Requests", "rate limit")),
     (NoSpace, _DISK, (
         "^.*No space left on device", "^.*Out of diskspace", "^.*Disk quota exceeded",
+    )),
+    (Busy, _SHORT, (
+        "^.*cannot fork", "^.*Too many open files", "^.*Resource temporarily unavailable",
+        "^.*Cannot allocate memory", "^.*[Oo]ut of memory", "^.*unable to create .*thread",
     )),
     (NotFound, _MISSING, (
         "[Rr]epository .*not found", "[Rr]epository not found", "returned error: 404",

@@ -45,6 +45,9 @@ class Noted:
     target: Target
     #: What was read back on the target: name → digest, None = deleted.
     landed: Mapping[Part, Mapping[str, str | None]] = field(default_factory=dict)
+    #: Versions that the rows of parts had before that was read, where it was read without a lane:
+    #: a row that another run has changed since is left as it is.
+    read_at: Mapping[Part, int] = field(default_factory=dict)
     #: Parts for which a run that may delete ended APPLIED or UNCHANGED.
     settled: Collection[Part] = ()
     #: The commit at which both sides are equal now.
@@ -114,8 +117,11 @@ def note(db: Connection, noted: Noted) -> None:
     pair = scope(noted.target)
     if noted.landed:
         known = _rows(db, pair, {part.namespace for part in noted.landed})
+        rows = {part: known.get(part, BaseRow()) for part in noted.landed}
         merged = {
-            part: _merged(known.get(part, BaseRow()), items) for part, items in noted.landed.items()
+            part: _merged(row, noted.landed[part])
+            for part, row in rows.items()
+            if row.version == noted.read_at.get(part, row.version)
         }
         _store(db, pair, merged, known)
     if noted.settled:

@@ -232,8 +232,8 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 return body(connection)
-        except DBAPIError as error:
-            if not is_cut(error):
+        except (DBAPIError, PoolTimeout) as error:
+            if isinstance(error, PoolTimeout) or not is_cut(error):
                 with self._named():
                     raise
         with self.write() as connection:

@@ -125,6 +125,18 @@ def test_only_the_first_result_of_a_write_job_changes_the_base(
     assert bases.part(scope(TARGET), PART).items == {"a": "first"}
 
 
+def test_what_was_read_without_a_lane_is_not_noted_over_what_is_newer(database: Database) -> None:
+    bases, pair = Bases(database), scope(TARGET)
+    _note(database, landed={PART: {"a": "1"}})
+    read_at = {PART: bases.part(pair, PART).version}
+    _note(database, landed={PART: {"a": "2"}})
+    _note(database, landed={PART: {"a": "old"}}, read_at=read_at)
+    assert bases.part(pair, PART).items == {"a": "2"}
+    read_at = {PART: bases.part(pair, PART).version}
+    _note(database, landed={PART: {"a": "3"}}, read_at=read_at)
+    assert bases.part(pair, PART).items == {"a": "3"}
+
+
 def test_a_run_that_has_moved_meanwhile_changes_no_base(database: Database, runs: Runs) -> None:
     run = _asked(runs)
     assert runs.move(run, State.CANCELLED, noted=Noted(target=TARGET, commit="first"))
