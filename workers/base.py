@@ -411,9 +411,9 @@ class Job(Task):  # type: ignore[type-arg]
         """The error record of a job: a part unread, a write that did not land, a run that ends."""
         if self.name in PARTED or self.name in LANED:
             return ending.lost(self.tools, run, self.name, rest, why, sent=sent)
-        ended = ending.fail(self.tools, run.id, run.epoch, why)
-        if ended is not None:
-            self.rest(ended)
+        ended = ending.fail(self.tools, run.id, run.epoch, why) or self.tools.runs.get(run.id)
+        if ended.state.at_rest:
+            self.rest(ended)  # also where the job failed between the end of the run and the answer
         return "failed"
 
     # -- publishing -----------------------------------------------------------------------------
