@@ -133,4 +133,5 @@ def fail(tools: Toolbox, run_id: str, epoch: int, why: str) -> Run | None:
         if row.result is None:
             _lost_write(tools, run, row, why)
     end = end_of(tools, run)
-    return tools.runs.move(run, end.state, **columns_of(tools, run, end))
+    said = noted(tools, run, end.state, commit_of(run, end.state, end))
+    return tools.runs.move(run, end.state, noted=said, **columns_of(tools, run, end))

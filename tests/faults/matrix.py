@@ -160,7 +160,8 @@ INSTANTS: Sequence[Instant] = (
     *_instants(Scene.TAKEN_UP, Sends.ANY, "asked", "taken-up", ("claim", "begin")),
     Instant(scene=Scene.APPROVED, point="approved", sends=Sends.ANY, of_person=True),
     *_instants(Scene.APPROVED, Sends.ANY, ("claim", "begin"), "lined-up"),
-    *_instants(Scene.BEHIND, Sends.WRITE, "parked", "waking", "woken"),
+    *_instants(Scene.BEHIND, Sends.WRITE, "parked"),
+    *_instants(Scene.BEHIND, Sends.ANY, "waking", "woken"),
     *_instants(Scene.REVIVED, Sends.ANY, "revived"),
     *_instants(Scene.REVERTED, Sends.NOTHING, "result.staged", ("recorded", "commit")),
 )  # fmt: skip

@@ -88,3 +88,13 @@ def test_a_commit_that_was_reverted_meanwhile_is_not_made_again(stack: Stack) ->
     trailers = stack.git_out("log", "--format=%(trailers:key=Tenantsync-Run,valueonly)", "main")
     assert trailers.decode().split() == [outcome["runId"]]
     assert list(stack.tree()) == ["README.md"]
+
+
+@pytest.mark.parametrize(("point", "state"), [("ended", "APPLIED"), ("decided", "PLANNED")])
+def test_a_job_that_fails_after_the_end_of_its_run_still_answers(
+    stack: Stack, point: str, state: str
+) -> None:
+    arm(stack.points, point, Fault.RAISE)
+    asked = stack.ask(sourceOfTruth="KESTRA", dryRun=state == "PLANNED")
+    assert stack.outcome(asked, LIMIT)["state"] == state
+    assert len(hits(stack.points, point)) == 1

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -107,15 +108,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterato
 
 @contextmanager
 def _disk(folder: Path) -> Iterator[None]:
-    """A small disk at a folder, if we may mount one."""
-    mount = ("mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder))
-    with suppress(FileNotFoundError):
-        subprocess.run(mount, check=False, capture_output=True)
-    try:
-        yield
-    finally:
-        if folder.is_mount():
-            subprocess.run(["umount", "-l", str(folder)], check=True)
+    """A small disk at an empty folder, if we may mount one.
+
+    It lies elsewhere, so that the mount of a test run that was killed is in nobody's way.
+    """
+    with TemporaryDirectory(prefix="tenantsync-disk-", ignore_cleanup_errors=True) as place:
+        mount = ("mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", place)
+        with suppress(FileNotFoundError):
+            subprocess.run(mount, check=False, capture_output=True)
+        try:
+            if Path(place).is_mount():
+                folder.rmdir()
+                folder.symlink_to(place)
+            yield
+        finally:
+            if Path(place).is_mount():
+                subprocess.run(["umount", "-l", place], check=True)
 
 
 def _workers(stack: Stack) -> None:
@@ -154,7 +162,7 @@ def _swept(tenant: Tenant) -> None:
 def test_a_fault_at_a_point_leaves_a_true_end_and_working_sides(
     tenant: Tenant, servers: Servers, cell: Cell, record_property: Callable[[str, object], None]
 ) -> None:
-    if cell.strike is Strike.FULL and not (tenant.stack.folder / "data").is_mount():
+    if cell.strike is Strike.FULL and not (tenant.stack.folder / "data").resolve().is_mount():
         pytest.skip("a full disk needs the right to mount a small one")
     try:
         _struck(tenant, servers, cell, record_property)
@@ -176,7 +184,7 @@ def _struck(
         asked = ask(tenant, cell.instant, striking.arm)
         tenant.command = asked.command
         striking.strike(asked.go_on)
-        runs = _ended(stack, seq, asked)
+        runs = _ended(stack, seq, scene, asked)
         states = " ".join(run.state for run in runs)
     finally:
         note(PROPERTY, (str(cell.instant), str(cell.strike), states, time.monotonic() - began))
@@ -197,12 +205,14 @@ def _struck(
     truth.next_runs_converge(tenant, SOURCE[scene])
 
 
-def _ended(stack: Stack, seq: int, asked: Asked) -> list[Run]:
-    """The runs since a number, once all are over, or planned and answered."""
+def _ended(stack: Stack, seq: int, scene: Scene, asked: Asked) -> list[Run]:
+    """The runs since a number, once all are over; a plan that is to be written is over where the
+    asker was told so."""
 
     def over(run: Run) -> bool:
-        answered = asked.answer is not None and bool(_answer(asked).ready())
-        return run.state.final or (run.state is State.PLANNED and answered)
+        if run.state is State.PLANNED:
+            return scene is Scene.DRY_RUN or bool(asked.answer and _answer(asked).ready())
+        return run.state.final
 
     def look() -> list[Run] | None:
         found = [run for run in reversed(stack.records.newest(20)) if run.seq > seq]
