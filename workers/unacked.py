@@ -39,11 +39,22 @@ class Unacked(QoS):
             take(keys=keys, args=[delivery_tag, time.time(), noted], client=client)
         virtual.QoS.append(self, message, delivery_tag)
 
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledges a message; where Redis does not hear it, see `_forget`."""
+        try:
+            super().ack(delivery_tag)
+        except AWAY as error:
+            self._forget(delivery_tag, "acknowledged", error)
+
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Gives a message back. Where Redis does not take it, the worker gives no further sign of
-        life for it, so that it is delivered again like that of a worker that died."""
+        """Gives a message back; where Redis does not take it, see `_forget`."""
         try:
             super().reject(delivery_tag, requeue=requeue)
         except AWAY as error:
-            log.warning("message %s is not given back: %s", delivery_tag, away(error))
-            virtual.QoS.ack(self, delivery_tag)
+            self._forget(delivery_tag, "given back", error)
+
+    def _forget(self, delivery_tag: str, what: str, error: Exception) -> None:
+        """The worker gives no further sign of life for a message, so that it is delivered again
+        like that of a worker that died; and it takes another in its place."""
+        log.warning("message %s is not %s: %s", delivery_tag, what, away(error))
+        virtual.QoS.ack(self, delivery_tag)

@@ -16,6 +16,7 @@ from kombu.transport.redis import Channel
 
 from tasks.errors import ConfigError
 from tests.integration.redis.conftest import Server, Worker, until
+from tests.wire import Wire
 from workers.broker import check_clock, clock_skew, connect
 from workers.delivery import delivery_settings
 from workers.inflight import Inflight
@@ -24,6 +25,10 @@ from workers.settings import Settings
 Start = Callable[..., Worker]
 #: Of the test workers, in seconds.
 VISIBILITY, HEARTBEAT = 6, 1
+#: How many messages a test worker holds at a time.
+SLOTS = 2
+#: An acknowledgement on the wire, as kombu sends it.
+ACK = b"ZREM\r\n$13\r\nunacked_index"
 
 
 class Producer:
@@ -153,6 +158,25 @@ def test_a_cut_connection_neither_repeats_what_runs_nor_delays_what_waits_for_it
     assert producer.app.AsyncResult("job").get(timeout=20) == "held"
     until(lambda: producer.unacked() == 0, 5)
     assert (producer.starts("job"), producer.starts("later")) == (1, 1)
+
+
+def test_messages_whose_acknowledgement_is_cut_neither_stay_nor_take_the_place_of_others(
+    server: Server, worker: Start
+) -> None:
+    producer, wire = Producer(server.url), Wire(server.port)
+    one = worker(server.url.replace(str(server.port), str(wire.port)))
+    for cuts in range(1, SLOTS + 1):
+        wire.cut(ACK, answered=False)
+        producer.publish(f"job{cuts}", seconds=0)
+        until(lambda: wire.cuts == cuts, 20)  # noqa: B023
+    assert producer.unacked() == SLOTS
+    producer.publish("next", seconds=0)
+    assert producer.app.AsyncResult("next").get(timeout=20) == "held"
+    until(lambda: producer.unacked() == 0, 4 * VISIBILITY)
+    assert one.says("is not acknowledged: Redis is away")
+    assert not one.says("Connection to broker lost"), "the worker has noticed by itself"
+    wire.close()
+    producer.close()
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_job_back_at_once(
