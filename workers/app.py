@@ -55,6 +55,7 @@ def _application(chosen: Settings) -> Celery:
     made = Celery(
         "tenantsync", task_cls="workers.base:Job", include=["tasks.jobs", "workers.intake"]
     )
+    made.loader.override_backends = dict.fromkeys(("redis", "rediss"), "workers.results:Results")
     made.conf.update(
         delivery_settings(chosen),
         broker_url=url,

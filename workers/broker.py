@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import redis
+from celery.exceptions import BackendStoreError
 from kombu.exceptions import OperationalError
+from redis._parsers import BaseParser
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
@@ -13,12 +15,24 @@ from tasks.clock import check_skew, skew_to
 PREFIX = "tenantsync:"
 #: Seconds for which the starts of a run's jobs are remembered after the last one.
 ATTEMPTS_KEPT = 86_400
+
+
+class TakesNoWrites(redis.ResponseError):
+    """The answer of a server that cannot save, or has fewer replicas than it wants."""
+
+
+# redis-py has a class for each of the other refusals that pass, and tells these by no class.
+BaseParser.EXCEPTION_CLASSES |= {"MISCONF": TakesNoWrites, "NOREPLICAS": TakesNoWrites}
+
 #: What is raised when Redis is away for longer than a client is patient, or takes no writes: it is
-#: full, a replica, or has lost its primary.
+#: full, a replica, has lost its primary or its replicas, or cannot save. A server that still loads
+#: what it has saved counts as one that cannot be reached (`redis.BusyLoadingError`).
 AWAY = (
     redis.ConnectionError,
     redis.TimeoutError,
     OperationalError,
+    BackendStoreError,
+    TakesNoWrites,
     redis.OutOfMemoryError,
     redis.exceptions.ReadOnlyError,
     redis.exceptions.MasterDownError,
@@ -84,13 +98,7 @@ def refusal(client: redis.Redis) -> str | None:
     try:
         client.set(f"{PREFIX}probe", "1", ex=10)
     except redis.ResponseError as error:
-        said = str(error)
-        code = next((word for word in _NO_WRITES if word in said), None)
-        # redis-py takes the code off some errors and gives them a class instead.
-        code = code or {"OutOfMemoryError": "OOM", "ReadOnlyError": "READONLY"}.get(
-            type(error).__name__
-        )
-        return (
-            f"it takes no writes ({said.rstrip('.')}): {_NO_WRITES.get(code or '', 'see its log')}"
-        )
+        said = str(error).rstrip(".")
+        # redis-py takes the code off the errors that have a class.
+        return f"it takes no writes ({said}): {_NO_WRITES.get(error.status_code, 'see its log')}"
     return None
