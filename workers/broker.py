@@ -1,4 +1,5 @@
-"""How is Redis reached? A patient client, and the proof that its clock and ours agree."""
+"""How is Redis reached? A patient client, and the proof that the server is one to rely on: its clock
+and ours agree, and it drops nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from tasks.clock import check_skew, skew_to
+from tasks.errors import ConfigError
 
 #: Every key of this project begins with it; Celery's and kombu's keys do not.
 PREFIX = "tenantsync:"
@@ -81,6 +83,18 @@ def check_clock(client: redis.Redis, visibility: float) -> None:
     """Raise ConfigError if this machine's clock and that of Redis are further apart than is safe:
     workers judge by their own clocks whether a message of another is abandoned."""
     check_skew(clock_skew(client), "Redis", visibility)
+
+
+def check_keeps(client: redis.Redis) -> None:
+    """Raise ConfigError if the server drops keys when its memory is short: messages, lanes and
+    leases among them, of which nobody would hear."""
+    memory = client.info("memory")
+    policy = str(memory.get("maxmemory_policy", "noeviction"))
+    if int(memory.get("maxmemory") or 0) and policy != "noeviction":
+        raise ConfigError(
+            f"Redis drops messages and lanes when its memory is short (maxmemory-policy {policy}): "
+            "set `maxmemory-policy noeviction` and start again"
+        )
 
 
 def away(error: Exception) -> str:

@@ -14,7 +14,7 @@ from celery import bootsteps
 from celery.worker import state
 from kombu.transport.redis import Channel
 
-from workers.broker import check_clock, connect
+from workers.broker import check_clock, check_keeps, connect
 from workers.inflight import Inflight
 from workers.settings import Settings, settings
 from workers.unacked import Unacked
@@ -132,9 +132,10 @@ class DeliveryHeartbeat(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """Runs at start and after every reconnect, in the worker's main process.
 
-        Raises ConfigError, which ends the worker, if the clock is off."""
+        Raises ConfigError, which ends the worker, if the clock is off or the server drops keys."""
         visibility = self._settings.visibility
         beat = self._beat or _Beat(connect(_address(consumer.app), patience=1), visibility)
+        check_keeps(beat.client)
         check_clock(beat.client, visibility)
         lost, self._channel = self._channel, consumer.task_consumer.channel
         self._channel.do_restore = False

@@ -11,7 +11,7 @@ from celery import bootsteps
 from tasks.clock import check_skew, skew_to
 from tasks.store.belonging import join
 from tasks.toolbox import Toolbox
-from workers.broker import AWAY, check_clock, connect
+from workers.broker import AWAY, check_clock, check_keeps, connect
 from workers.runtime import places
 from workers.settings import Settings, settings
 
@@ -37,6 +37,7 @@ class Stores(bootsteps.Step):
 
 
 def _check_redis(app: Any, chosen: Settings) -> None:
-    """Where Redis is away now, the delivery looks at its clock when it is there."""
+    """Where Redis is away now, the delivery looks at it when it is there."""
     with suppress(*AWAY), connect(app.conf.broker_url, patience=0) as client:
+        check_keeps(client)
         check_clock(client, chosen.visibility)
