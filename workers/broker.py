@@ -1,4 +1,4 @@
-"""How is Redis reached? A patient client, and the proof that the server is one to rely on: its clock
+"""How is Redis reached? A patient client, and the proof that the server can be relied on: its clock
 and ours agree, and it drops nothing."""
 
 from __future__ import annotations
@@ -114,5 +114,7 @@ def refusal(client: redis.Redis) -> str | None:
     except redis.ResponseError as error:
         said = str(error).rstrip(".")
         # redis-py takes the code off the errors that have a class.
-        return f"it takes no writes ({said}): {_NO_WRITES.get(error.status_code, 'see its log')}"
+        return (
+            f"it takes no writes ({said}): {_NO_WRITES.get(error.status_code or '', 'see its log')}"
+        )
     return None

@@ -63,6 +63,12 @@ class Inflight:
         """A run is over, or gets a new epoch."""
         self._client.delete(self._key(run))
 
+    def runs(self) -> set[str]:
+        """All runs with jobs in flight, and those at rest that nobody has answered yet."""
+        before, after = self._key("*").split("*")
+        keys = cast(Iterator[str], self._client.scan_iter(match=self._key("*"), count=_PAGE))
+        return {key.removeprefix(before).removesuffix(after) for key in keys}
+
     def known(self, run: str) -> dict[str, float]:
         """The jobs of a run in flight → seconds since their last sign of life, or since another
         job of the run last ended, if that is later (a chord's body has no message before).

@@ -13,7 +13,7 @@ from redis.exceptions import LockNotOwnedError
 from redis.lock import Lock
 
 from tasks import ending, settling, writes
-from tasks.errors import TenantSyncError
+from tasks.errors import NotFound, TenantSyncError
 from tasks.jobs import QUEUE, body, message
 from tasks.outcome import State
 from tasks.points import reach
@@ -63,6 +63,7 @@ class Janitor:
             "revived": self._revive,
             "woken": self._wake,
             "settled": self._settle_unknown,
+            "answered": self._answer,
             "left": self._leave,
             "expired": self._expire,
             "removed": self._tidy,
@@ -152,6 +153,23 @@ class Janitor:
         if ended is not None:
             self._runtime.rest(ended)
         return int(ended is not None)
+
+    def _answer(self) -> int:
+        """Runs at rest of which Redis still knows a job: whoever ended them has told nobody."""
+        in_flight = self._runtime.inflight.runs()
+        return sum(_tried(f"run {run_id}", partial(self._answered, run_id)) for run_id in in_flight)
+
+    def _answered(self, run_id: str) -> int:
+        try:
+            run = self._tools.runs.get(run_id)
+        except NotFound:
+            self._runtime.inflight.forget(run_id)
+            return 0
+        standing = now() - timedelta(seconds=self._runtime.settings.janitor)
+        if not run.state.at_rest or run.moved_at > standing:
+            return 0
+        self._runtime.rest(run)
+        return 1
 
     def _leave(self) -> int:
         """Runs that are over leave the lanes where they still stand."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, cast
 
 from celery.backends.redis import RedisBackend
 
@@ -46,9 +46,9 @@ class Results(RedisBackend):
     ) -> None:
         """Counts a job of a chord, which it does once for each id, and publishes the body after the
         last one."""
-        count = super().on_chord_part_return
+        count, again = super().on_chord_part_return, cast(Any, self)._ensure_retryable
         try:
-            self._ensure_retryable(count, request, state, result, propagate, **more)
+            again(count, request, state, result, propagate, **more)
         except AWAY as error:
             log.warning("the end of %s is not counted: %s", request.id, away(error))
 

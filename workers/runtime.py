@@ -95,9 +95,9 @@ class Runtime:
         Everything in it may be done twice, since whoever does it may die in the middle.
         """
         self.wake_all(self.lanes.leave(run.id, self.lanes.lanes_of(run.id)))
-        self.inflight.forget(run.id)
         reach("rested", run=run.id)
         self.answer(run)
+        self.inflight.forget(run.id)  # by which the janitor knows that this was done
         reach("answered", run=run.id)
         waiting = self.tools.runs.queued_twin(run)
         if waiting is not None:

@@ -1,5 +1,5 @@
-"""A worker does not start, and says why, whose clock is 10 s off that of Redis or of the records, or
-whose Redis drops keys."""
+"""A worker does not start, and says why, whose clock is 10 s off that of Redis or of the records,
+or whose Redis drops keys."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import pytest
 from tasks.points import Fault, arm, hits
 from tests.stack import Stack, stop
 from tests.texts import flow
+from tests.waiting import wait_for
 
 #: Seconds in which a run ends whose message is delivered again and again.
 LIMIT = 60
@@ -90,11 +91,20 @@ def test_a_commit_that_was_reverted_meanwhile_is_not_made_again(stack: Stack) ->
     assert list(stack.tree()) == ["README.md"]
 
 
-@pytest.mark.parametrize(("point", "state"), [("ended", "APPLIED"), ("decided", "PLANNED")])
-def test_a_job_that_fails_after_the_end_of_its_run_still_answers(
+@pytest.mark.parametrize(
+    ("point", "state"),
+    [("ended", "APPLIED"), ("finished", "APPLIED"), ("rested", "APPLIED"), ("decided", "PLANNED")],
+)
+def test_who_asked_is_answered_though_the_job_fails_after_the_end_of_its_run(
     stack: Stack, point: str, state: str
 ) -> None:
     arm(stack.points, point, Fault.RAISE)
-    asked = stack.ask(sourceOfTruth="KESTRA", dryRun=state == "PLANNED")
-    assert stack.outcome(asked, LIMIT)["state"] == state
+    outcome = stack.outcome(stack.ask(sourceOfTruth="KESTRA", dryRun=state == "PLANNED"), LIMIT)
     assert len(hits(stack.points, point)) == 1
+    assert outcome["state"] == state, outcome
+    keys = stack.redis.keys
+    wait_for(
+        "nothing is left of it",
+        lambda: not keys("tenantsync:lane*") and not keys("tenantsync:run:*:jobs"),
+        LIMIT,
+    )

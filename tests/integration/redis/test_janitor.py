@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 from celery import Celery
 
+from tasks.outcome import State
+from tasks.requests import TenantSync
 from tests.integration.redis.conftest import until
 from workers.janitor import LEASE, Janitor
 from workers.runtime import Runtime, runtime
@@ -61,3 +64,18 @@ def test_a_round_that_lost_its_lease_stops(
     monkeypatch.setattr(janitor, "_settle_unknown", lambda: pytest.fail("went on"))
     assert janitor.round() == "the lease ended; another round goes on"
     assert client.get(LEASE) == "another"
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")  # of Celery
+def test_a_run_at_rest_whose_end_was_told_to_nobody_is_answered(
+    opened: Runtime, url: str, tmp_path: Path
+) -> None:
+    # Its records were away when its job, which moved it, wanted to know who had asked.
+    task = TenantSync(sourceOfTruth="KESTRA", branch="main")
+    run, _ = opened.tools.runs.ask(task, who="pat", message="asked")
+    opened.inflight.note(run.id, "a job")
+    opened.tools.runs.move(run, State.CANCELLED)
+    at_once = replace(opened, settings=Settings(data=tmp_path, redis_url=url, janitor=0.01))
+    until(lambda: "answered 1" in Janitor(at_once).round(), 10)
+    assert opened.app.AsyncResult("asked").get(timeout=1)["state"] == "CANCELLED"
+    assert not opened.inflight.runs()
