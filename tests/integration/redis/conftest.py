@@ -44,15 +44,20 @@ class Server:
         self.start()
 
     def start(self) -> None:
+        self.launch()
+        with connect(self.url) as client:
+            until(lambda: _answers(client), 20)
+
+    def launch(self, *more: str) -> None:
+        """Starts it and waits for nothing."""
         self.running = subprocess.Popen(
             [
                 *(str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1"),
                 *("--dir", str(self._directory), "--logfile", "log"),
                 *("--appendonly", "yes", "--save", ""),
+                *more,
             ]
         )
-        with connect(self.url) as client:
-            until(lambda: _answers(client), 20)
 
     def kill(self) -> None:
         self.running.kill()
