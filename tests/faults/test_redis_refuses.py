@@ -103,7 +103,6 @@ Refusing = Callable[[Stack], AbstractContextManager[None]]
 MOMENTS = [
     pytest.param("read", {}, partial(_replica, stale="no"), id="read-MASTERDOWN"),
     pytest.param("recorded", {"job": "tenantsync.plan"}, _no_replicas, id="recorded-NOREPLICAS"),
-    pytest.param("gathered", {}, _full_memory, id="gathered-OOM"),
     pytest.param("write.after", {}, partial(_replica, stale="yes"), id="write.after-READONLY"),
     pytest.param("recorded", {"job": "tenantsync.finish"}, _unsaved, id="finish-MISCONF"),
     pytest.param("finished", {}, _full_memory, id="finished-OOM"),

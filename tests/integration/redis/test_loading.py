@@ -1,4 +1,4 @@
-"""A server that comes back answers LOADING until it has read what it had saved: it is away so long."""
+"""A server that comes back answers LOADING until it has read what it had saved."""
 
 from __future__ import annotations
 
