@@ -39,7 +39,8 @@ def read_sides(
     if survey.kestra is not None:
         kestra_side = surveyed_view(survey, contents, blobs)
     elif part.kind is Kind.FILE:
-        kestra_side = kestra_view(part, kestra.files(part.namespace))
+        files = kestra.files(part.namespace)
+        kestra_side = kestra_view(part, files.contents, large=files.large)
     else:
         kestra_side = kestra_view(part, kestra.dashboards())
     folder = SyncLayout(task.git_directory).folder(part)

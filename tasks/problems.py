@@ -22,6 +22,8 @@ class Code(StrEnum):
     NAME_CLASH = "NAME_CLASH"
     #: A path that is never followed (`..`, `.git`, control characters, ...).
     UNSAFE_PATH = "UNSAFE_PATH"
+    #: It has more bytes than one artifact may have.
+    TOO_LARGE = "TOO_LARGE"
     #: The server does not accept the text.
     INVALID_SYNTAX = "INVALID_SYNTAX"
     #: A part could not be read; nothing is deleted in the whole run.

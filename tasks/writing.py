@@ -21,8 +21,8 @@ from tasks.repo.side import RepoSide
 from tasks.requests import OnStale
 from tasks.run import Run
 from tasks.sides import (
+    BlobsOf,
     View,
-    blobs_of,
     git_view,
     kestra_now,
     without_ignored,
@@ -94,7 +94,7 @@ def _both(
     sources, targets = {}, {}
     for part, view in views.items():
         files = placed_now(repo, layout, part, tip)
-        git = git_view(part, layout.folder(part), files, view, blobs_of(repo, run))
+        git = git_view(part, layout.folder(part), files, view, BlobsOf(repo, run))
         target, source = without_ignored(view, git)
         sources[part], targets[part] = source.snapshot, target.snapshot
     return sources, targets

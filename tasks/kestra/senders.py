@@ -176,7 +176,9 @@ class _Files:
                 # A name that is listed and cannot be asked for.
                 pass
         files = read_files(self._client, self._namespace)
-        return {Key(self._namespace, Kind.FILE, name): text for name, text in files.items()}
+        found = {Key(self._namespace, Kind.FILE, n): text for n, text in files.contents.items()}
+        # Somebody has just saved it: it is neither gone nor what was written.
+        return found | {key: b"" for key in keys if key.name in files.large}
 
     def _one(self, key: Key) -> tuple[Key, bytes | None]:
         try:

@@ -382,17 +382,57 @@ def test_a_hundred_thousand_foreign_files_and_deep_folders_are_let_be(
     assert bare.text("rev-parse", "main:junk") == tree
 
 
-def test_a_file_over_the_limit_is_named_and_nothing_is_deleted(stack: Stack, bare: Bare) -> None:
+def _files(stack: Stack) -> dict[str, bytes]:
+    return {path.removeprefix("/"): text for (_, path), text in stack.kestra.files().items()}
+
+
+def test_a_file_over_the_limit_is_left_alone_by_name_and_the_rest_of_its_part_lands(
+    stack: Stack, bare: Bare
+) -> None:
+    huge, big = f"{NS}/files/huge.bin", bytes(100_000_001)
+    there = {"namespace": NS, "path": "huge.bin", "text": "small"}
+    theirs = {"namespace": NS, "path": "theirs.bin", "text": "x" * 100_000_001}
+    stack.kestra.apply({"files": [there, theirs]})
     bare.commit(
-        {**HARMLESS, f"{NS}/files/huge.bin": bytes(100_000_001), f"{NS}/files/keep.txt": None}
+        {
+            **HARMLESS,
+            huge: big,
+            f"{NS}/files/new.txt": b"new",
+            f"{NS}/files/theirs.bin": b"ours",
+            f"{NS}/files/keep.txt": None,
+        }
     )
     outcome = synced(stack, "GIT")
-    assert outcome["state"] == "PARTIAL", outcome
-    assert "huge.bin" in told(outcome) and "100000001 bytes" in told(outcome)
-    assert (NS, "/keep.txt") in {
-        (ns, f"/{path.removeprefix('/')}") for ns, path in stack.kestra.files()
-    }
-    assert "from Git" in stack.kestra.flows()[NS, "good"]
+    assert outcome["state"] == "APPLIED", outcome
+    said = told(outcome)
+    assert f"TOO_LARGE {huge}" in said and "100000001 bytes, the limit is 100000000" in said
+    assert "TOO_LARGE Kestra" in said and "theirs.bin" in said
+    files = _files(stack)
+    assert files["huge.bin"] == b"small" and len(files["theirs.bin"]) == 100_000_001
+    assert files["new.txt"] == b"new" and "keep.txt" not in files
+
+    stack.kestra.apply(
+        {
+            "files": [{"namespace": NS, "path": "new.txt", "text": "newer"}],
+            "delete_files": [{"namespace": NS, "path": name} for name in ("huge.bin", "id.txt")],
+        }
+    )
+    outcome = synced(stack, "KESTRA")
+    assert outcome["state"] == "APPLIED", outcome
+    assert told(outcome).count("TOO_LARGE") == 2
+    changed = bare.text("diff", "--name-status", "main~1", "main").split("\n")
+    assert changed == [f"D\t{NS}/files/id.txt", f"M\t{NS}/files/new.txt"]
+
+
+def test_an_ignore_file_that_cannot_be_read_leaves_its_part_alone(stack: Stack, bare: Bare) -> None:
+    ignore = f"{NS}/files/.kestraignore"
+    stack.kestra.apply({"files": [{"namespace": NS, "path": "hidden.txt", "text": "theirs"}]})
+    for content, mode in ((b"hidden.txt", "120000"), (b"hidden.txt\n" * 9_100_000, "100644")):
+        bare.commit({**HARMLESS, ignore: content}, modes={ignore: mode})
+        outcome = synced(stack, "GIT")
+        assert outcome["state"] in {"APPLIED", "PARTIAL"}, outcome
+        assert "UNREAD" in told(outcome) and ".kestraignore" in told(outcome)
+        assert _files(stack)["hidden.txt"] == b"theirs"
 
 
 # Ignore files
