@@ -216,6 +216,40 @@ def test_messages_that_nobody_should_send_are_dropped_and_the_next_run_works(
     assert all(visible(line) == line for line in added.split("\n"))
 
 
+RAW = {
+    "deep": b"[" * 100_000,
+    "deep headers": b'{"body": "", "headers": ' + b'{"x":' * 50_000,
+    "headers as deep as JSON may be": _envelope(b"[[], {}, {}]", headers={"task": "x"}).replace(
+        b'"task": "x"', b'"task": "tenantsync.split", "x": ' + b"[" * 700 + b"]" * 700
+    ),
+    "no JSON": EVIL.encode(),
+    "no text": b"\xff\xfe",
+    "digits": b"9" * 5000,
+    "a number": b"7",
+    "a list": b"[]",
+    "nothing": b"{}",
+    "no properties": b'{"body": "e30=", "headers": {}}',
+    "no tag": b'{"body": "e30=", "headers": {}, "properties": {"delivery_info": {}}}',
+    "odd properties": b'{"body": 7, "headers": 7, "properties": 7}',
+}
+
+
+def test_what_is_no_message_at_all_is_dropped_and_no_worker_ends(stack: Stack) -> None:
+    stack.kestra.seed(flows=[flow(NS, "good")])
+    before = len(log_of(stack))
+    for raw in RAW.values():
+        stack.redis.lpush("tenantsync", raw)
+        for channel in stack.redis.pubsub_channels("*pidbox*"):
+            stack.redis.publish(channel, raw)
+    wait_for("all messages are taken", lambda: not stack.redis.llen("tenantsync"), 60)
+    assert stack.export()["state"] == "APPLIED"
+    wait_for("no message is left", lambda: not stack.redis.hlen("unacked"), 60)
+    assert stack.workers[0].poll() is None
+    added = log_of(stack)[before:]
+    assert "is dropped" in added and " ready." not in added
+    assert all(visible(line) == line for line in added.split("\n"))
+
+
 def test_forged_messages_of_a_finished_run_do_nothing(stack: Stack) -> None:
     stack.kestra.seed(flows=[flow(NS, "good")])
     ended = stack.export()
