@@ -131,7 +131,7 @@ def without_ignored(kestra: View, git: View) -> tuple[View, View]:
         return kestra, git
     ignore = Ignore.of(*texts)
     names = {*kestra.snapshot.entries, *git.snapshot.entries}
-    hidden = frozenset(name for name in names if ignore.hides(name))
+    hidden = ignore.hidden(names)
     return _hide(kestra, hidden), _hide(git, hidden)
 
 
@@ -143,7 +143,7 @@ def without_own_ignored(view: View, names: Iterable[str]) -> View:
         return view
     ignore = Ignore.of(view.read([IGNORE_FILE])[IGNORE_FILE])
     shown = {*view.snapshot.entries, *names}
-    return _hide(view, frozenset(name for name in shown if ignore.hides(name)))
+    return _hide(view, ignore.hidden(shown))
 
 
 def _check_ignore(view: View) -> None:

@@ -39,7 +39,7 @@ from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
 from tasks.probing import question, remember
-from tasks.problems import Code, Problem
+from tasks.problems import Code, Problem, told
 from tasks.requests import Task
 from tasks.run import Run
 from tasks.sides import BlobsOf, kestra_now
@@ -206,7 +206,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
         "planned_at": now(),
         "deletions": plan.deletions,
         "counts": finishing.plan_counts(plan).to_dict(),
-        "problems": [problem.to_dict() for problem in (*plan.problems, *plan.guards)],
+        "problems": [one.to_dict() for one in (*told(plan.problems), *told(plan.guards))],
     }
     tools.parts.add_writes(write_rows(tools, run, plan))
     reach("gathered", run=run.id)

@@ -261,7 +261,7 @@ def _hidden(part: Part, held: Mapping[str, bytes]) -> frozenset[str] | None:
         ignore = Ignore.of(held[IGNORE_FILE])
     except Unsafe:
         return None  # the job of the part says so
-    return frozenset(name for name in held if ignore.hides(name))
+    return ignore.hidden(held)
 
 
 def placed(layout: SyncLayout, entries: Iterable[TreeEntry]) -> Mapping[Part, tuple[GitFile, ...]]:
