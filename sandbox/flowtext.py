@@ -30,8 +30,8 @@ _FLOAT = re.compile(
     r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?\d+)?"
 )
 
-#: The limits of SnakeYAML's LoaderOptions: aliases of collections, levels, characters.
-MAX_ALIASES, MAX_DEPTH, MAX_LENGTH = 50, 50, 3 << 20
+#: The limits of SnakeYAML's LoaderOptions: aliases of collections, and levels.
+MAX_ALIASES, MAX_DEPTH = 50, 50
 #: `%TAG` lines, of which libyaml compares each with all before it.
 _MAX_TAGS = 100
 #: A line that begins so far to the right that half of the levels may be above it.
@@ -127,10 +127,6 @@ def load_yaml(text: str, *, strict: bool = False) -> Any:
 def check_limits(text: str) -> None:
     """Raises yaml.YAMLError in the words of the server's reader for a text that would multiply or
     nest without end; nothing of it is built before."""
-    if len(text) > MAX_LENGTH:
-        raise yaml.YAMLError(
-            f"The incoming YAML document exceeds the limit: {MAX_LENGTH} code points."
-        )
     if text.count("%TAG") > _MAX_TAGS:
         raise yaml.YAMLError("found duplicate TAG directive")
     brackets = text.count("[") + text.count("{")

@@ -111,7 +111,7 @@ def _attempt(
         return _ended(changes, verdicts, {**held_back, **dict.fromkeys(todo, (How.HELD, why))})
     if not todo:
         return _ended(changes, verdicts, held_back)
-    files = [_file(change, contents) for change in todo]
+    files = (_file(change, contents) for change in todo)  # read as they are written
     oid = repo.commit(
         run.id,
         base,

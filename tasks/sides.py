@@ -31,10 +31,12 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One part on one side; `read` gives the bytes of some of its names."""
+    """One part on one side: `read` gives the bytes of some of its names, `sizes` how many they
+    are."""
 
     snapshot: Snapshot
     read: Callable[[Collection[str]], Mapping[str, bytes]]
+    sizes: Callable[[Collection[str]], Mapping[str, int]]
     #: Names whose bytes are in the contents store already → their name there.
     stored: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,7 +77,10 @@ def kestra_view(
     def read(names: Collection[str]) -> Mapping[str, bytes]:
         return {name: contents[name] for name in names}
 
-    return View(snapshot=snapshot, read=read)
+    def sizes(names: Collection[str]) -> Mapping[str, int]:
+        return {name: len(contents[name]) for name in names}
+
+    return View(snapshot=snapshot, read=read, sizes=sizes)
 
 
 def surveyed_view(survey: PartSurvey, contents: Contents, blobs: Blobs) -> View:
@@ -94,10 +99,18 @@ def surveyed_view(survey: PartSurvey, contents: Contents, blobs: Blobs) -> View:
             for name in names
         }
 
+    def sizes(names: Collection[str]) -> Mapping[str, int]:
+        equal = {name: held[name][1] for name in names if name not in stored}
+        found = blobs.sizes(set(equal.values())) if equal else {}
+        return {
+            name: contents.size(stored[name]) if name in stored else found[equal[name]]
+            for name in names
+        }
+
     snapshot = Snapshot(
         entries=entries, problems=survey.problems, withheld=frozenset(survey.withheld)
     )
-    return View(snapshot=snapshot, read=read, stored=stored)
+    return View(snapshot=snapshot, read=read, sizes=sizes, stored=stored)
 
 
 def git_view(part: Part, folder: str, files: Sequence[GitFile], kestra: View, blobs: Blobs) -> View:
@@ -112,7 +125,12 @@ def git_view(part: Part, folder: str, files: Sequence[GitFile], kestra: View, bl
         contents = blobs.read(list(oids.values()))
         return {name: contents[oid] for name, oid in oids.items()}
 
-    return View(snapshot=snapshot, read=read)
+    def sizes(names: Collection[str]) -> Mapping[str, int]:
+        oids = {name: snapshot.entries[name].oid for name in names}
+        found = blobs.sizes(set(oids.values())) if oids else {}
+        return {name: found[oid] for name, oid in oids.items()}
+
+    return View(snapshot=snapshot, read=read, sizes=sizes)
 
 
 def without_ignored(kestra: View, git: View) -> tuple[View, View]:
@@ -161,7 +179,8 @@ def _hide(view: View, hidden: frozenset[str]) -> View:
 
 
 def kestra_now(kestra: KestraSide, parts: Collection[Part]) -> dict[Part, View]:
-    """What Kestra holds of these parts at this moment, in as few calls as the server offers."""
+    """What Kestra holds of these parts at this moment, in as few calls as the server offers. Of
+    files nothing but the ignore file is kept: they are compared by their digests."""
     flows = sorted(part.namespace for part in parts if part.kind is Kind.FLOW)
     # One tenant export costs about as much as four exports of one namespace (measured).
     wanted: list[str | None] = [None] if len(flows) > 4 else list(flows)
@@ -182,7 +201,22 @@ def kestra_now(kestra: KestraSide, parts: Collection[Part]) -> dict[Part, View]:
                 drafts.setdefault(key.part, set()).add(key.name)
         large = {part: export.result().large for part, export in files.items()}
         texts |= {part: dict(export.result().contents) for part, export in files.items()}
+        files.clear()  # nothing else holds their bytes
     dashboards = Part(GLOBAL, Kind.DASHBOARD)
     if dashboards in parts:
         texts[dashboards] = dict(kestra.dashboards())
-    return {part: kestra_view(part, texts[part], drafts[part], large.get(part)) for part in parts}
+    return {part: _seen(part, texts.pop(part), drafts[part], large.get(part)) for part in parts}
+
+
+def _seen(
+    part: Part,
+    contents: Mapping[str, bytes],
+    drafts: Collection[str],
+    large: Mapping[str, int] | None,
+) -> View:
+    view = kestra_view(part, contents, drafts, large)
+    if part.kind is not Kind.FILE:
+        return view
+    kept = {name: contents[name] for name in (IGNORE_FILE,) if name in contents}
+    few = kestra_view(part, kept)
+    return replace(view, read=few.read, sizes=few.sizes)

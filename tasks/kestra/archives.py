@@ -111,16 +111,15 @@ def _read(body: bytes, entry: zipfile.ZipInfo) -> bytes:
     odd = flags & _UNREADABLE or (flags ^ entry.flag_bits) & (_UNREADABLE | _UTF8)
     if mark != b"PK\3\4" or odd or not named:
         raise zipfile.BadZipFile(f"{entry.filename!r} cannot be read")
-    folded_bytes = body[start : start + entry.compress_size]
-    content = _inflated(folded_bytes, entry)
+    content = _inflated(memoryview(body)[start : start + entry.compress_size], entry)
     if len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:
         raise zipfile.BadZipFile(f"{entry.filename!r} is damaged")
     return content
 
 
-def _inflated(folded_bytes: bytes, entry: zipfile.ZipInfo) -> bytes:
+def _inflated(folded_bytes: memoryview, entry: zipfile.ZipInfo) -> bytes:
     if entry.compress_type == zipfile.ZIP_STORED:
-        return folded_bytes
+        return bytes(folded_bytes)
     if entry.compress_type != zipfile.ZIP_DEFLATED:
         raise NotImplementedError(f"{entry.filename!r} is packed by method {entry.compress_type}")
     # One byte more than was promised: an entry that unfolds to more is seen, and never held whole.
