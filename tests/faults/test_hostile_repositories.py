@@ -435,6 +435,47 @@ def test_an_ignore_file_that_cannot_be_read_leaves_its_part_alone(stack: Stack, 
         assert _files(stack)["hidden.txt"] == b"theirs"
 
 
+def _wide(bare: Bare, count: int, name: str) -> None:
+    """Commits a flow and so many files that hold the same, by a pattern of their names."""
+    blob, text = bare.blob(b"x"), bare.blob(flow(NS, "good", "from Git").encode())
+    listed = "".join(f"100644 blob {blob}\t{name.format(number)}\0" for number in range(count))
+    files = bare.git("mktree", "-z", stdin=listed.encode()).decode().strip()
+    flows = bare.raw_tree(("100644", "good.yaml", text))
+    ours = bare.raw_tree(("40000", "files", files), ("40000", "flows", flows))
+    bare.plant(b"40000 tree %s\t%s\0" % (ours.encode(), NS.encode()))
+
+
+def test_of_twenty_thousand_odd_names_the_run_tells_the_first_and_how_many_more(
+    stack: Stack, bare: Bare
+) -> None:
+    _wide(bare, 20_000, "odd\\{:05}")
+    outcome = synced(stack, "GIT", deletionBudget={"free": 100})
+    assert outcome["state"] == "APPLIED", outcome
+    assert "from Git" in stack.kestra.flows()[NS, "good"]
+    odd = [one for one in outcome["problems"] if one["code"] == "UNSAFE_PATH"]
+    assert odd[0]["where"].endswith("odd\\00000") and len(odd) == 31
+    assert odd[-1]["where"] == "and 19,970 more"
+    assert len(stack.plan(outcome["runId"])["problems"]) == 20_000
+    every = stack.run("runs", "show", outcome["runId"], "--problems", check=True).stdout
+    assert "odd\\19999" in every
+    assert len(stack.run("runs", "show", outcome["runId"], check=True).stdout) < 20_000
+
+
+def test_a_hundred_thousand_files_of_one_namespace_land(
+    stack: Stack, bare: Bare, request: pytest.FixtureRequest
+) -> None:
+    if not request.config.option.all_damages:
+        pytest.skip("the largest repositories are tried with --all-damages")
+    _wide(bare, 100_000, "file{:06}")
+    outcome: dict[str, Any] = stack.outcome(
+        stack.ask(sourceOfTruth="GIT", firstContact="MIRROR", deletionBudget={"free": 100}), 1500
+    )
+    assert outcome["state"] == "APPLIED", outcome
+    assert outcome["counts"]["add"] == 100_000
+    assert len(_files(stack)) == 100_000
+    assert synced(stack, "GIT")["state"] == "UNCHANGED"
+
+
 # Ignore files
 
 
