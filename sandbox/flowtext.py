@@ -30,6 +30,13 @@ _FLOAT = re.compile(
     r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9]+|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?\d+)?"
 )
 
+#: The limits of SnakeYAML's LoaderOptions: aliases of collections, and levels.
+MAX_ALIASES, MAX_DEPTH = 50, 50
+#: `%TAG` lines, of which libyaml compares each with all before it.
+_MAX_TAGS = 100
+#: A line that begins so far to the right that half of the levels may be above it.
+_INDENTED = re.compile(rf"^[ \-?]{{{MAX_DEPTH // 2}}}", re.MULTILINE)
+
 _IDENTITY = re.compile(r"^(id|namespace):[ \t]*([A-Za-z][A-Za-z0-9._-]*)[ \t\r]*$", re.MULTILINE)
 _REVISION_LINE = re.compile(r"^revision: \d+\n?", re.MULTILINE)
 
@@ -98,6 +105,7 @@ def load_yaml(text: str, *, strict: bool = False) -> Any:
     Raises UnreadableTextError; `strict` refuses a key that is given twice.
     """
     try:
+        check_limits(text)
         loader = (StrictLoader if strict else LenientLoader)(text.removeprefix("\ufeff"))
         try:
             if not loader.check_node():
@@ -114,6 +122,39 @@ def load_yaml(text: str, *, strict: bool = False) -> Any:
         ) from error
     except (yaml.YAMLError, ValueError) as error:
         raise UnreadableTextError(str(error)) from error
+
+
+def check_limits(text: str) -> None:
+    """Raises yaml.YAMLError in the words of the server's reader for a text that would multiply or
+    nest without end; nothing of it is built before."""
+    if text.count("%TAG") > _MAX_TAGS:
+        raise yaml.YAMLError("found duplicate TAG directive")
+    brackets = text.count("[") + text.count("{")
+    if brackets > MAX_DEPTH // 2 or text.count("*") > MAX_ALIASES or _INDENTED.search(text):
+        _check_events(text.removeprefix("\ufeff"))
+
+
+def _check_events(text: str) -> None:
+    depth = aliases = 0
+    scalars = set()
+    for event in yaml.parse(text, LenientLoader):
+        match event:
+            case yaml.ScalarEvent():
+                scalars.add(event.anchor)
+            case yaml.AliasEvent():
+                aliases += event.anchor not in scalars
+            case yaml.CollectionStartEvent():
+                depth += 1
+            case yaml.CollectionEndEvent():
+                depth -= 1
+            case yaml.DocumentEndEvent():
+                return  # only the first document is read
+        if depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"Nesting Depth exceeded max {MAX_DEPTH}")
+        if aliases > MAX_ALIASES:
+            raise yaml.YAMLError(
+                f"Number of aliases for non-scalar nodes exceeds the specified max={MAX_ALIASES}"
+            )
 
 
 def _marked_text(text: str, error: yaml.MarkedYAMLError) -> str:
@@ -163,6 +204,7 @@ def identity_of(source: str) -> Identity | None:
     if len(found) == len(named) == 2 and "null" not in named.values():
         return Identity(named["namespace"], named["id"])
     try:
+        check_limits(source)
         node = yaml.compose(source.removeprefix("\ufeff"), LenientLoader)
     except yaml.YAMLError:
         return None

@@ -12,6 +12,9 @@ from tasks.problems import Problem
 
 #: The namespace name of parts that belong to the whole tenant (dashboards).
 GLOBAL = "_global"
+#: Bytes of the largest artifact that takes part in a sync. Forges refuse files of more than
+#: 100 MB or MiB (GitHub: "Files larger than 100 MiB are blocked"), and each is held in memory.
+LARGEST = 100 * 1000 * 1000
 
 
 class Kind(StrEnum):
@@ -100,8 +103,9 @@ class Snapshot:
     """What one side holds for one part, read whole: name → entry.
 
     `problems` tell of artifacts that are there but cannot take part (two files with one id, a
-    name that Kestra cannot hold). Names in `withheld` are neither written nor deleted on either
-    side in this run: those of such artifacts, drafts, and names that an ignore file hides.
+    name that Kestra cannot hold, more bytes than `LARGEST`). Names in `withheld` are neither
+    written nor deleted on either side in this run: those of such artifacts, drafts, and names that
+    an ignore file hides.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from tasks.repo.side import RepoSide
 from tasks.repo.tree import TreeEntry
 from tasks.requests import OnStale
 from tasks.run import Run
-from tasks.sides import View, blobs_of, git_view, without_ignored, without_own_ignored
+from tasks.sides import BlobsOf, View, git_view, without_ignored, without_own_ignored
 from tasks.store.bases import Bases
 from tasks.store.contents import Contents
 from tasks.survey import placed
@@ -111,7 +111,7 @@ def _attempt(
         return _ended(changes, verdicts, {**held_back, **dict.fromkeys(todo, (How.HELD, why))})
     if not todo:
         return _ended(changes, verdicts, held_back)
-    files = [_file(change, contents) for change in todo]
+    files = (_file(change, contents) for change in todo)  # read as they are written
     oid = repo.commit(
         run.id,
         base,
@@ -183,7 +183,7 @@ def _verdicts(
         seen = held[part]
         files = found.get(part, ())
         source = seen
-        target = git_view(part, layout.folder(part), files, source, blobs_of(repo, run))
+        target = git_view(part, layout.folder(part), files, source, BlobsOf(repo, run))
         if part.kind is Kind.FILE:
             source, target = without_ignored(source, target)
         taken = {path for path, _, _ in files}

@@ -12,7 +12,7 @@ from tasks.errors import TenantSyncError
 from tasks.look import How, Written
 from tasks.outcome import State
 from tasks.partplan import unread
-from tasks.problems import Code, Problem
+from tasks.problems import Code, Problem, told
 from tasks.requests import WhenMissing
 from tasks.run import Run
 from tasks.store.bases import Noted
@@ -39,10 +39,20 @@ def columns_of(tools: Toolbox, run: Run, end: finishing.End) -> Mapping[str, Any
     kept = [one for one in tools.runs.get(run.id).problems if one.code in _KEPT]
     return {
         "counts": end.counts.to_dict(),
-        "problems": [problem.to_dict() for problem in (*end.problems, *kept)],
+        "problems": [problem.to_dict() for problem in (*told(end.problems), *kept)],
         "commit_id": end.commit,
         "commit_url": end.commit_url,
     }
+
+
+def all_problems(tools: Toolbox, run: Run) -> tuple[Problem, ...]:
+    """Every problem of a run, where its record tells only the first ones of many."""
+    if run.plan is None:
+        return run.problems
+    plan = plan_of(tools, run)
+    done = results(tools, run)
+    found = end_of(tools, run, done).problems if done else plan.problems
+    return (*found, *plan.guards, *(one for one in run.problems if one.code in _KEPT))
 
 
 def follow(tools: Toolbox, run: Run, end: finishing.End) -> Run | None:

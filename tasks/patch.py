@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
 
 from tasks.lines import Edit, edits, split_lines
@@ -16,6 +17,8 @@ MAX_SHOWN = 1024 * 1024
 #: Lines of both texts that are compared (about a second, and 100 bytes of memory each); of longer
 #: ones every line counts as replaced.
 MAX_COMPARED = 500_000
+#: Bytes that are looked at in one go.
+_PIECE = 1 << 20
 #: Paths that git does not quote: printable ASCII without `"` and backslash.
 _PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 
@@ -24,8 +27,11 @@ def is_text(content: bytes) -> bool:
     """Whether bytes are shown as lines: UTF-8 without NUL."""
     if b"\0" in content:
         return False
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        content.decode()
+        for at in range(0, len(content), _PIECE):  # never a second copy of all of it
+            decoder.decode(content[at : at + _PIECE])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True

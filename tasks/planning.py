@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.artifacts import Kind, Part, Snapshot
 from tasks.compare import Base, Compared, Difference, compare
 from tasks.identity import body_digest
+from tasks.kestra.archives import chunked
 from tasks.kestra.side import KestraSide
 from tasks.layout import SyncLayout
 from tasks.partplan import PartPlan
@@ -20,6 +21,9 @@ from tasks.risks import risks
 from tasks.sides import Blobs, View, git_view, kestra_view, surveyed_view, without_ignored
 from tasks.store.contents import Contents
 from tasks.survey import PartSurvey
+
+#: Bytes of changed files that are in memory at one time, about, while one part is planned.
+IN_MEMORY = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +43,8 @@ def read_sides(
     if survey.kestra is not None:
         kestra_side = surveyed_view(survey, contents, blobs)
     elif part.kind is Kind.FILE:
-        kestra_side = kestra_view(part, kestra.files(part.namespace))
+        files = kestra.files(part.namespace)
+        kestra_side = kestra_view(part, files.contents, large=files.large)
     else:
         kestra_side = kestra_view(part, kestra.dashboards())
     folder = SyncLayout(task.git_directory).folder(part)
@@ -64,16 +69,21 @@ def plan_part(
     base = Base(items=survey.base.items, settled=survey.base.settled)
     source, target = sides.source.snapshot, sides.target.snapshot
     compared = compare(source, target, base)
-    texts = _Texts(part, sides, compared.differences)
     paths = _Paths(task, part, sides)
-    drafted = [_change(task, paths, one, protected, texts) for one in compared.differences]
-    changes = [change for change in drafted if change is not None]
-    invalid = _invalid(kestra, changes, texts)
-    changes, problems = _settle_invalid(task, changes, invalid)
+    changes: list[Change] = []
+    problems: list[Problem] = []
+    for batch in _batches(part, sides, compared.differences):
+        texts = _Texts(part, sides, batch)
+        drafted = [_change(task, paths, one, protected, texts) for one in batch]
+        found = [change for change in drafted if change is not None]
+        settled, more = _settle_invalid(task, found, _invalid(kestra, found, texts))
+        changes += _stored(settled, texts, sides, contents)
+        problems += more
+        del texts  # before those of the next batch are read
     plan = PartPlan(
         namespace=part.namespace,
         kind=part.kind,
-        changes=_stored(changes, texts, sides, contents),
+        changes=tuple(changes),
         problems=(*_escalated(task, source, target), *problems),
         source_count=len(source.entries),
         target_count=len(target.entries),
@@ -88,6 +98,21 @@ def _escalated(task: Task, source: Snapshot, target: Snapshot) -> list[Problem]:
         one.model_copy(update={"fatal": fatal}) if one.code is Code.NO_ID else one
         for one in source.problems
     ] + list(target.problems)
+
+
+def _batches(
+    part: Part, sides: Sides, differences: Sequence[Difference]
+) -> Iterator[Sequence[Difference]]:
+    """The differences of which the bytes of both sides are in memory at one time. Flows and
+    dashboards, which no server takes in such sizes, are validated all at once."""
+    if part.kind is not Kind.FILE:
+        yield differences
+        return
+    size = {one.name: 0 for one in differences}
+    for view in (sides.source, sides.target):
+        there = view.sizes([name for name in size if name in view.snapshot.entries])
+        size |= {name: size[name] + more for name, more in there.items()}
+    yield from chunked([(one, size[one.name]) for one in differences], count=10**6, size=IN_MEMORY)
 
 
 class _Texts:

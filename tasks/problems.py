@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 
 from tasks.record import Record
+
+#: Problems of one code that a run tells one by one, in its record, its outcome and what it shows.
+TOLD = 30
 
 
 class Code(StrEnum):
@@ -22,6 +27,8 @@ class Code(StrEnum):
     NAME_CLASH = "NAME_CLASH"
     #: A path that is never followed (`..`, `.git`, control characters, ...).
     UNSAFE_PATH = "UNSAFE_PATH"
+    #: It has more bytes than one artifact may have.
+    TOO_LARGE = "TOO_LARGE"
     #: The server does not accept the text.
     INVALID_SYNTAX = "INVALID_SYNTAX"
     #: A part could not be read; nothing is deleted in the whole run.
@@ -76,3 +83,25 @@ class Problem(Record):
     where: str
     message: str
     fatal: bool = False
+
+
+def told(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems as a run carries them about: of each code the first `TOLD`, those that refuse
+    the run before others, then how many more there are. The plan has those of its own in full."""
+    ranked = sorted(problems, key=lambda one: not one.fatal)
+    seen: Counter[Code] = Counter()
+    kept = set()
+    for problem in ranked:
+        seen[problem.code] += 1
+        if seen[problem.code] <= TOLD:
+            kept.add(id(problem))
+    return [one for one in problems if id(one) in kept] + [
+        Problem(
+            code=code,
+            where=f"and {number - TOLD:,} more",
+            message=f"{number:,} in all; `tenantsync runs show RUN --problems` names each",
+            fatal=any(one.fatal for one in problems if one.code is code),
+        )
+        for code, number in seen.items()
+        if number > TOLD
+    ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tasks import snapshots
 from tasks.artifacts import GLOBAL, Entry, Kind, Part, Snapshot
-from tasks.errors import Refused
+from tasks.errors import Unsafe
 from tasks.ignore import IGNORE_FILE, Ignore
 from tasks.kestra.side import KestraSide
 from tasks.repo.side import RepoSide
@@ -16,44 +17,70 @@ from tasks.run import Run
 from tasks.snapshots import GitFile, Known
 from tasks.store.contents import Contents
 from tasks.survey import PartSurvey
-from tasks.visible import visible_line
 
-#: The bytes of blobs of Git by id.
-Blobs = Callable[[Collection[str]], Mapping[str, bytes]]
+
+class Blobs(Protocol):
+    """Blobs of Git by id."""
+
+    def read(self, oids: Collection[str]) -> Mapping[str, bytes]:
+        """Their bytes."""
+
+    def sizes(self, oids: Collection[str]) -> Mapping[str, int]:
+        """How many bytes they have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One part on one side; `read` gives the bytes of some of its names."""
+    """One part on one side: `read` gives the bytes of some of its names, `sizes` how many they
+    are."""
 
     snapshot: Snapshot
     read: Callable[[Collection[str]], Mapping[str, bytes]]
+    sizes: Callable[[Collection[str]], Mapping[str, int]]
     #: Names whose bytes are in the contents store already → their name there.
     stored: Mapping[str, str] = field(default_factory=dict)
 
 
-def blobs_of(repo: RepoSide, run: Run) -> Blobs:
-    """Reads blobs of the pinned commit; the mirror is asked for the commit when the first one is
+@dataclass(frozen=True, slots=True)
+class BlobsOf:
+    """Blobs of the pinned commit of a run; the mirror is asked for the commit when the first one is
     read, so that a part that reads none costs no git process."""
 
-    def read(oids: Collection[str]) -> Mapping[str, bytes]:
+    repo: RepoSide
+    run: Run
+
+    def read(self, oids: Collection[str]) -> Mapping[str, bytes]:
         if not oids:
             return {}
+        self._ensure()
+        return dict(self.repo.blobs(dict.fromkeys(oids)))
+
+    def sizes(self, oids: Collection[str]) -> Mapping[str, int]:
+        self._ensure()
+        return self.repo.sizes(oids)
+
+    def _ensure(self) -> None:
+        run = self.run
         if run.base_commit is not None:
-            repo.ensure(run.id, run.base_commit, run.task.branch)
-        return dict(repo.blobs(dict.fromkeys(oids)))
-
-    return read
+            self.repo.ensure(run.id, run.base_commit, run.task.branch)
 
 
-def kestra_view(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = ()) -> View:
-    """A part as Kestra holds it, all bytes in hand."""
-    snapshot = snapshots.kestra(part, contents, drafts)
+def kestra_view(
+    part: Part,
+    contents: Mapping[str, bytes],
+    drafts: Collection[str] = (),
+    large: Mapping[str, int] | None = None,
+) -> View:
+    """A part as Kestra holds it, all bytes in hand but those of the files that are too large."""
+    snapshot = snapshots.kestra(part, contents, drafts, large)
 
     def read(names: Collection[str]) -> Mapping[str, bytes]:
         return {name: contents[name] for name in names}
 
-    return View(snapshot=snapshot, read=read)
+    def sizes(names: Collection[str]) -> Mapping[str, int]:
+        return {name: len(contents[name]) for name in names}
+
+    return View(snapshot=snapshot, read=read, sizes=sizes)
 
 
 def surveyed_view(survey: PartSurvey, contents: Contents, blobs: Blobs) -> View:
@@ -66,16 +93,24 @@ def surveyed_view(survey: PartSurvey, contents: Contents, blobs: Blobs) -> View:
 
     def read(names: Collection[str]) -> Mapping[str, bytes]:
         equal = {name: held[name][1] for name in names if name not in stored}
-        found = blobs(list(equal.values()))
+        found = blobs.read(list(equal.values()))
         return {
             name: contents.get(stored[name]) if name in stored else found[equal[name]]
+            for name in names
+        }
+
+    def sizes(names: Collection[str]) -> Mapping[str, int]:
+        equal = {name: held[name][1] for name in names if name not in stored}
+        found = blobs.sizes(set(equal.values())) if equal else {}
+        return {
+            name: contents.size(stored[name]) if name in stored else found[equal[name]]
             for name in names
         }
 
     snapshot = Snapshot(
         entries=entries, problems=survey.problems, withheld=frozenset(survey.withheld)
     )
-    return View(snapshot=snapshot, read=read, stored=stored)
+    return View(snapshot=snapshot, read=read, sizes=sizes, stored=stored)
 
 
 def git_view(part: Part, folder: str, files: Sequence[GitFile], kestra: View, blobs: Blobs) -> View:
@@ -83,32 +118,28 @@ def git_view(part: Part, folder: str, files: Sequence[GitFile], kestra: View, bl
     known = {
         entry.oid: Known(name, entry.digest) for name, entry in kestra.snapshot.entries.items()
     }
-    named = _named(files, blobs)
-    snapshot = snapshots.git(part, folder, files, known, named)
+    snapshot = snapshots.git(part, folder, files, known, blobs.read, blobs.sizes)
 
     def read(names: Collection[str]) -> Mapping[str, bytes]:
         oids = {name: snapshot.entries[name].oid for name in names}
-        contents = named(list(oids.values()))
+        contents = blobs.read(list(oids.values()))
         return {name: contents[oid] for name, oid in oids.items()}
 
-    return View(snapshot=snapshot, read=read)
+    def sizes(names: Collection[str]) -> Mapping[str, int]:
+        oids = {name: snapshot.entries[name].oid for name in names}
+        found = blobs.sizes(set(oids.values())) if oids else {}
+        return {name: found[oid] for name, oid in oids.items()}
 
-
-def _named(files: Sequence[GitFile], blobs: Blobs) -> Blobs:
-    """Reads blobs of these files; what keeps one from being read is told by its path."""
-
-    def read(oids: Collection[str]) -> Mapping[str, bytes]:
-        try:
-            return blobs(oids)
-        except Refused as error:
-            paths = [path for path, _, oid in files if oid in error.message]
-            raise Refused(": ".join([*map(visible_line, paths[:1]), error.message])) from None
-
-    return read
+    return View(snapshot=snapshot, read=read, sizes=sizes)
 
 
 def without_ignored(kestra: View, git: View) -> tuple[View, View]:
-    """Both views of a part of files without the names that `.kestraignore` of either side hides."""
+    """Both views of a part of files without the names that `.kestraignore` of either side hides.
+
+    Raises Unsafe where one of them cannot be read: what it hides would be laid bare.
+    """
+    _check_ignore(kestra)
+    _check_ignore(git)
     texts = [
         view.read([IGNORE_FILE])[IGNORE_FILE]
         for view in (kestra, git)
@@ -118,18 +149,27 @@ def without_ignored(kestra: View, git: View) -> tuple[View, View]:
         return kestra, git
     ignore = Ignore.of(*texts)
     names = {*kestra.snapshot.entries, *git.snapshot.entries}
-    hidden = frozenset(name for name in names if ignore.hides(name))
+    hidden = ignore.hidden(names)
     return _hide(kestra, hidden), _hide(git, hidden)
 
 
 def without_own_ignored(view: View, names: Iterable[str]) -> View:
     """A view of files without those of its names, and of `names`, that its own ignore file hides:
-    for a look at one side while the other has not moved."""
+    for a look at one side while the other has not moved. Raises Unsafe as `without_ignored`."""
+    _check_ignore(view)
     if IGNORE_FILE not in view.snapshot.entries:
         return view
     ignore = Ignore.of(view.read([IGNORE_FILE])[IGNORE_FILE])
     shown = {*view.snapshot.entries, *names}
-    return _hide(view, frozenset(name for name in shown if ignore.hides(name)))
+    return _hide(view, ignore.hidden(shown))
+
+
+def _check_ignore(view: View) -> None:
+    if IGNORE_FILE in view.snapshot.withheld:
+        raise Unsafe(
+            f"{IGNORE_FILE}: a link, or too large, so that nobody can tell which files it hides; "
+            "put a small file in its place"
+        )
 
 
 def _hide(view: View, hidden: frozenset[str]) -> View:
@@ -139,7 +179,8 @@ def _hide(view: View, hidden: frozenset[str]) -> View:
 
 
 def kestra_now(kestra: KestraSide, parts: Collection[Part]) -> dict[Part, View]:
-    """What Kestra holds of these parts at this moment, in as few calls as the server offers."""
+    """What Kestra holds of these parts at this moment, in as few calls as the server offers. Of
+    files nothing but the ignore file is kept: they are compared by their digests."""
     flows = sorted(part.namespace for part in parts if part.kind is Kind.FLOW)
     # One tenant export costs about as much as four exports of one namespace (measured).
     wanted: list[str | None] = [None] if len(flows) > 4 else list(flows)
@@ -158,8 +199,24 @@ def kestra_now(kestra: KestraSide, parts: Collection[Part]) -> dict[Part, View]:
                 texts.setdefault(key.part, {})[key.name] = text
             for key in found.withheld:
                 drafts.setdefault(key.part, set()).add(key.name)
-        texts |= {part: dict(export.result()) for part, export in files.items()}
+        large = {part: export.result().large for part, export in files.items()}
+        texts |= {part: dict(export.result().contents) for part, export in files.items()}
+        files.clear()  # nothing else holds their bytes
     dashboards = Part(GLOBAL, Kind.DASHBOARD)
     if dashboards in parts:
         texts[dashboards] = dict(kestra.dashboards())
-    return {part: kestra_view(part, texts[part], drafts[part]) for part in parts}
+    return {part: _seen(part, texts.pop(part), drafts[part], large.get(part)) for part in parts}
+
+
+def _seen(
+    part: Part,
+    contents: Mapping[str, bytes],
+    drafts: Collection[str],
+    large: Mapping[str, int] | None,
+) -> View:
+    view = kestra_view(part, contents, drafts, large)
+    if part.kind is not Kind.FILE:
+        return view
+    kept = {name: contents[name] for name in (IGNORE_FILE,) if name in contents}
+    few = kestra_view(part, kept)
+    return replace(view, read=few.read, sizes=few.sizes)

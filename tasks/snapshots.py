@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.artifacts import GLOBAL, Entry, Kind, Part, Snapshot, blob_oid, digest
+from tasks.artifacts import GLOBAL, LARGEST, Entry, Kind, Part, Snapshot, blob_oid, digest
 from tasks.identity import possible_ids, read_identity
 from tasks.layout import (
     MAX_PATH,
@@ -24,6 +24,8 @@ from tasks.visible import visible_line
 GitFile = tuple[str, str, str]
 #: The bytes of blobs by id.
 Read = Callable[[Collection[str]], Mapping[str, bytes]]
+#: How many bytes blobs have, by id, without reading them.
+Sizes = Callable[[Collection[str]], Mapping[str, int]]
 
 #: In `withheld`, the whole part; `folder/` there stands for every name below a folder.
 EVERYTHING = "/"
@@ -51,17 +53,31 @@ class _Refused:
     names: frozenset[str]
 
 
-def kestra(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = ()) -> Snapshot:
-    """A part as Kestra holds it: name as the server lists it → bytes.
+def kestra(
+    part: Part,
+    contents: Mapping[str, bytes],
+    drafts: Collection[str] = (),
+    large: Mapping[str, int] | None = None,
+) -> Snapshot:
+    """A part as Kestra holds it: name as the server lists it → bytes; `large` are the names of
+    those that were not read, with how many bytes they have.
 
     Drafts are neither exported nor overwritten. A file whose name the server lists but cannot
     hold (`#`, `%xx`) shares its content with others, and a name that cannot be a path in Git is
     never written there: such artifacts are left alone.
     """
-    if part.namespace != GLOBAL and contents and (reason := check_namespace(part.namespace)):
+    if (
+        part.namespace != GLOBAL
+        and (contents or large)
+        and (reason := check_namespace(part.namespace))
+    ):
         problem = _problem(Code.UNSAFE_PATH, f"namespace {part.namespace}", f"left alone: {reason}")
         return Snapshot(problems=(problem,), withheld=frozenset({EVERYTHING}))
     refused = [one for name in sorted(contents) if (one := _unfit(part, name))]
+    refused += [
+        _too_large(f"Kestra, {part}: {name}", size, name)
+        for name, size in sorted((large or {}).items())
+    ]
     withheld = frozenset(drafts).union(*(one.names for one in refused))
     entries = {
         name: Entry(digest=digest(part.kind, content), oid=blob_oid(content), path=name)
@@ -73,13 +89,18 @@ def kestra(part: Part, contents: Mapping[str, bytes], drafts: Collection[str] = 
 
 
 def git(
-    part: Part, folder: str, files: Sequence[GitFile], known: Mapping[str, Known], read: Read
+    part: Part,
+    folder: str,
+    files: Sequence[GitFile],
+    known: Mapping[str, Known],
+    read: Read,
+    sizes: Sizes,
 ) -> Snapshot:
     """A part as a commit holds it.
 
     `files` are the entries at and below `folder`, the folder of the part; `known` says, by blob
     id, which texts Kestra holds in this part: equal blobs say the same, so they are not read.
-    Namespace files are never read.
+    Namespace files are never read. `sizes` is asked for what is not known.
 
     Two files of one id, and a text that names another namespace than its folder, are fatal; the
     other problems concern one file alone. A link in the place of the folder hides the whole part.
@@ -91,8 +112,10 @@ def git(
         return Snapshot(problems=problems, withheld=frozenset({EVERYTHING}))
     refused: list[_Refused] = []
     plain: list[GitFile] = []
+    fitting = [file for file in files if file[1] in _FILE_MODES and file[2] not in known]
+    large = _large(fitting, sizes)
     for file in sorted(files):
-        odd = _odd(part, folder, file)
+        odd = _odd(part, folder, file, large)
         refused += [odd] if odd else []
         plain += [] if odd else [file]
     if part.kind is Kind.FILE:
@@ -123,15 +146,24 @@ def _unfit(part: Part, name: str) -> _Refused | None:
     return _refused(Code.UNSAFE_PATH, where, message, name) if reason else None
 
 
-def _odd(part: Part, folder: str, file: GitFile) -> _Refused | None:
-    path, mode, _ = file
+def _large(files: Sequence[GitFile], sizes: Sizes) -> dict[str, int]:
+    """Blob id → bytes of those that are larger than may be."""
+    found = sizes({oid for _, _, oid in files}) if files else {}
+    return {oid: size for oid, size in found.items() if size > LARGEST}
+
+
+def _odd(part: Part, folder: str, file: GitFile, large: Mapping[str, int]) -> _Refused | None:
+    path, mode, oid = file
     if mode not in _FILE_MODES:
         reason: str | None = "a symbolic link or a submodule is never followed"
     else:
         reason = check_path(path)
-    if reason is None:
+    if reason is None and oid not in large:
         return None
     name = _promised(part, folder, path)
+    if reason is None:
+        # The id of a text that is not read is unknown, so nothing of its part is missing.
+        return _too_large(path, large[oid], name if part.kind is Kind.FILE else EVERYTHING)
     # What lies behind a link is unknown, so nothing below its name is missing.
     names = (name, f"{name}/") if part.kind is Kind.FILE else (name,)
     return _refused(Code.UNSAFE_PATH, path, f"left alone: {reason}", *names)
@@ -227,6 +259,14 @@ def _duplicate(part: Part, name: str, paths: Sequence[str]) -> _Refused:
     message = f"{' and '.join(paths)} hold one id, {name}; remove or rename one of them"
     names = (name, *map(stem, paths))
     return _refused(Code.DUPLICATE_ID, f"{part.namespace}/{name}", message, *names, fatal=True)
+
+
+def _too_large(where: str, size: int, name: str) -> _Refused:
+    message = (
+        f"left alone on both sides: it has {size} bytes, the limit is {LARGEST}; make it smaller "
+        "or keep it elsewhere"
+    )
+    return _refused(Code.TOO_LARGE, where, message, name)
 
 
 def _not_held(where: str, reason: str, name: str) -> _Refused:

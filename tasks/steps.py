@@ -39,10 +39,10 @@ from tasks.plan import Change, plan_digest
 from tasks.planfiles import store_files
 from tasks.points import reach
 from tasks.probing import question, remember
-from tasks.problems import Code, Problem
+from tasks.problems import Code, Problem, told
 from tasks.requests import Task
 from tasks.run import Run
-from tasks.sides import blobs_of, kestra_now
+from tasks.sides import BlobsOf, kestra_now
 from tasks.store.bases import scope
 from tasks.store.parts import PartRow, PartState, WritePhase, WriteRow
 from tasks.store.runs import now
@@ -153,7 +153,7 @@ def plan_part(tools: Toolbox, run: Run, part: Part) -> str:
 def _compare(tools: Toolbox, run: Run, part: Part, surveyed: PartSurvey) -> PartPlan:
     kestra, repo = _sides(tools, run.task)
     kestra.assume(Server(**run.facts["server"]))
-    blobs = blobs_of(repo, run)
+    blobs = BlobsOf(repo, run)
     sides = planning.read_sides(run.task, part, surveyed, kestra, tools.contents, blobs)
     reach("read", run=run.id, namespace=part.namespace)
     protected = protected_namespaces(run)
@@ -206,7 +206,7 @@ def gather(tools: Toolbox, run: Run) -> Decided:
         "planned_at": now(),
         "deletions": plan.deletions,
         "counts": finishing.plan_counts(plan).to_dict(),
-        "problems": [problem.to_dict() for problem in (*plan.problems, *plan.guards)],
+        "problems": [one.to_dict() for one in (*told(plan.problems), *told(plan.guards))],
     }
     tools.parts.add_writes(write_rows(tools, run, plan))
     reach("gathered", run=run.id)

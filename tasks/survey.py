@@ -189,16 +189,22 @@ class _Staging:
             held = kestra.files(part.namespace)
         except TenantSyncError:
             return self._unread(part)
-        return self._of(part, held, ())
+        return self._of(part, held.contents, (), held.large)
 
     def of_texts(self, part: Part, found: _Found) -> _PartResult:
         if part in found.unread:
             return self._unread(part)
         return self._of(part, found.texts.get(part, {}), found.drafts.get(part, ()))
 
-    def _of(self, part: Part, held: Mapping[str, bytes], drafts: Collection[str]) -> _PartResult:
+    def _of(
+        self,
+        part: Part,
+        held: Mapping[str, bytes],
+        drafts: Collection[str],
+        large: Mapping[str, int] | None = None,
+    ) -> _PartResult:
         git, base = self.files.get(part, ()), self.rows.get(part, BaseRow())
-        snapshot = snapshots.kestra(part, held, drafts)
+        snapshot = snapshots.kestra(part, held, drafts, large)
         hidden = _hidden(part, held)
         if hidden is not None and _equal(part, self.layout.folder(part), snapshot, git):
             equal = {n: e.digest for n, e in snapshot.entries.items() if n not in hidden}
@@ -255,7 +261,7 @@ def _hidden(part: Part, held: Mapping[str, bytes]) -> frozenset[str] | None:
         ignore = Ignore.of(held[IGNORE_FILE])
     except Unsafe:
         return None  # the job of the part says so
-    return frozenset(name for name in held if ignore.hides(name))
+    return ignore.hidden(held)
 
 
 def placed(layout: SyncLayout, entries: Iterable[TreeEntry]) -> Mapping[Part, tuple[GitFile, ...]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tasks.artifacts import Key, Kind, Part, Snapshot
-from tasks.errors import Cancelled, LeaseLost, Passing
+from tasks.errors import Cancelled, LeaseLost, Passing, TenantSyncError
 from tasks.guard import Guard
 from tasks.identity import ordered
-from tasks.kestra.side import KestraSide, Write
+from tasks.kestra.archives import chunked
+from tasks.kestra.senders import SINGLE_READS
+from tasks.kestra.side import KestraSide, Write, WriteReport
 from tasks.kestra.side import Written as Sent
 from tasks.layout import SyncLayout
 from tasks.look import Ended, How, Verdict, Written, look, snapshots_as_planned
@@ -21,16 +23,20 @@ from tasks.repo.side import RepoSide
 from tasks.requests import OnStale
 from tasks.run import Run
 from tasks.sides import (
+    BlobsOf,
     View,
-    blobs_of,
     git_view,
     kestra_now,
     without_ignored,
     without_own_ignored,
 )
 from tasks.store.bases import Bases
-from tasks.store.contents import Contents
+from tasks.store.contents import ALONE, Contents
 from tasks.survey import placed_now
+
+#: Bytes of files that are written together: of small ones, which an export reads back, and of
+#: large ones.
+SMALL_TOGETHER, IN_MEMORY = 64 << 20, 32 << 20
 
 
 def write_namespace(
@@ -94,7 +100,7 @@ def _both(
     sources, targets = {}, {}
     for part, view in views.items():
         files = placed_now(repo, layout, part, tip)
-        git = git_view(part, layout.folder(part), files, view, blobs_of(repo, run))
+        git = git_view(part, layout.folder(part), files, view, BlobsOf(repo, run))
         target, source = without_ignored(view, git)
         sources[part], targets[part] = source.snapshot, target.snapshot
     return sources, targets
@@ -127,8 +133,17 @@ def _write(
             why = "held back: another change of this namespace is stale (onStale: FAIL)"
             ended[change.key] = Ended(change=change, how=How.HELD, message=why)
         todo = []
-    if todo:
-        ended |= _send(todo, kestra, contents, guard)
+    stopped: TenantSyncError | None = None
+    for group in _groups(todo, contents):
+        if stopped is None:
+            report = _send(group, kestra, contents, guard)
+            ended |= _told(group, report)
+            stopped = report.stopped
+            del report  # it holds what was read back
+        else:
+            how = How.HELD if isinstance(stopped, Cancelled) else How.FAILED
+            why = f"not sent: {stopped.message}"
+            ended |= {one.key: Ended(change=one, how=how, message=why) for one in group}
     return Written(ended=tuple(ended[change.key] for change in changes))
 
 
@@ -142,12 +157,40 @@ def _with_overtaken(
     return written.model_copy(update={"ended": ended, "problems": (*written.problems, *problems)})
 
 
+def _groups(changes: Sequence[Change], contents: Contents) -> Iterator[Sequence[Change]]:
+    """Changes that are written and read back together: files of which the bytes are in memory at
+    one time, in the order of the plan, then all others.
+
+    Large files come few together, since more than `SINGLE_READS` are read back by an export of
+    all files of the namespace.
+    """
+    sized = [
+        (one, 0 if one.after_content is None else contents.size(one.after_content))
+        for one in changes
+        if one.kind is Kind.FILE
+    ]
+    if changes and changes[0].action is Action.DELETE:
+        yield changes
+        return
+    small = [(one, size) for one, size in sized if size < ALONE]
+    large = [(one, size) for one, size in sized if size >= ALONE]
+    groups = [
+        *chunked(small, count=10**6, size=SMALL_TOGETHER),
+        *chunked(large, count=SINGLE_READS, size=IN_MEMORY),
+    ]
+    last = groups.pop() if groups else ()
+    yield from groups
+    others = [one for one in changes if one.kind is not Kind.FILE]
+    if last or others:
+        yield [*last, *others]
+
+
 def _send(
     changes: Sequence[Change],
     kestra: KestraSide,
     contents: Contents,
     guard: Guard,
-) -> dict[Key, Ended]:
+) -> WriteReport:
     by_key = {change.key: change for change in changes}
     bytes_of = {
         change.key: contents.get(change.after_content)
@@ -165,9 +208,15 @@ def _send(
         for key in order
     ]
     report = kestra.write(writes, guard)
-    cancelled = isinstance(report.stopped, Cancelled)
-    if isinstance(report.stopped, (LeaseLost, Passing)) and not cancelled:
+    passing = isinstance(report.stopped, (LeaseLost, Passing))
+    if report.stopped is not None and passing and not isinstance(report.stopped, Cancelled):
         raise report.stopped  # whoever takes the job over finds what landed
+    return report
+
+
+def _told(changes: Sequence[Change], report: WriteReport) -> dict[Key, Ended]:
+    by_key = {change.key: change for change in changes}
+    cancelled = isinstance(report.stopped, Cancelled)
     return {
         one.key: Ended(
             change=by_key[one.key], how=_how(one, cancelled=cancelled), message=one.message

@@ -3,6 +3,7 @@ the log: it would end each worker that took it, and come back to the next one.""
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,6 +21,22 @@ log = logging.getLogger(__name__)
 MAX_DEPTH = 100
 #: What Celery lets out where a message has another form than it expects.
 _ODD = (TypeError, ValueError, LookupError, AttributeError, RecursionError, OverflowError)
+
+
+def only_messages(read: Callable[..., Any]) -> Callable[..., Any]:
+    """`read` takes one reply of the broker and delivers what is in it; what is no message at all
+    (no JSON, nested too deep, without its fields) is dropped, where kombu would end the worker."""
+
+    @functools.wraps(read)
+    def reading(channel: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return read(channel, *args, **options)
+        except _ODD as error:
+            queues = visible_line(", ".join(sorted(channel.active_queues)))
+            log.error("what is no message is dropped (queue %s): %s", queues, type(error).__name__)
+            return True  # something was taken
+
+    return reading
 
 
 class Consumer(CeleryConsumer):
@@ -43,6 +60,7 @@ def _check(message: Any) -> None:
         raise InvalidTaskError("it names no job")
     if not isinstance(message.headers.get("id"), str):
         raise InvalidTaskError("it has no id")
+    check_depth([message.headers], "its headers are")
     try:
         payload = message.payload
     except (DecodeError, ContentDisallowed):
@@ -55,14 +73,18 @@ def check_payload(payload: object) -> None:
     protocol 2), and for what is nested deeper than `MAX_DEPTH`."""
     match payload:
         case [list(), dict(), dict() | None]:
-            level: list[object] = [payload]
+            check_depth([payload], "its body is")
         case _:
             raise InvalidTaskError("its body is not of a job")
+
+
+def check_depth(level: list[object], what: str) -> None:
+    """Raises InvalidTaskError where these values are nested deeper than `MAX_DEPTH`."""
     for _ in range(MAX_DEPTH):
         level = [inner for one in level for inner in _inside(one)]
         if not level:
             return
-    raise InvalidTaskError(f"its body is nested deeper than {MAX_DEPTH} levels")
+    raise InvalidTaskError(f"{what} nested deeper than {MAX_DEPTH} levels")
 
 
 def _inside(value: object) -> Iterable[object]:

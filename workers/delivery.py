@@ -15,6 +15,7 @@ from celery.worker import state
 from kombu.transport.redis import Channel
 
 from workers.broker import check_clock, check_keeps, connect
+from workers.consumer import only_messages
 from workers.inflight import Inflight
 from workers.settings import Settings, settings
 from workers.unacked import Unacked
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 #: Every channel keeps what it has taken so.
 Channel.QoS = Unacked
+#: Replies to BRPOP bring jobs, those of a subscription bring remote control.
+for _name in ("_brpop_read", "_receive_one"):
+    setattr(Channel, _name, only_messages(getattr(Channel, _name)))
 
 QUEUE = "tenantsync"
 #: Priority of new work; 0 goes first on Redis, which is for jobs that are woken in a lane.

@@ -7,8 +7,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from tasks.artifacts import LARGEST
 from tasks.errors import Doubtful
 
 #: Bytes that one archive may unfold to; a tenant of 5,000 flows needs about 7 MB.
@@ -30,9 +31,25 @@ _UTF8 = 0x800
 _Thing = TypeVar("_Thing")
 
 
-def unfolded(body: bytes, what: str, *, without: str | None = None) -> list[tuple[str, bytes]]:
+class Unfolded(NamedTuple):
+    """What an archive holds: its entries, and of those that are too large only the bytes."""
+
+    entries: list[tuple[str, bytes]]
+    large: list[tuple[str, int]]
+
+
+def unfolded(body: bytes, what: str) -> list[tuple[str, bytes]]:
+    """As `unfold`; raises Doubtful for an entry that is too large as well."""
+    found = unfold(body, what)
+    for _, size in found.large:
+        raise Doubtful(f"{what}: an entry of {size} bytes unfolds to more than {LARGEST}")
+    return found.entries
+
+
+def unfold(body: bytes, what: str, *, without: str | None = None) -> Unfolded:
     """The entries of a ZIP archive in its order, directories left out, and what lies below the
     folder `without`. Names are what the archive says: whoever uses one as a path checks it.
+    Entries of more than `LARGEST` bytes, by what the archive says, are not unfolded.
 
     Raises Doubtful when it is damaged, cut, longer than it says, no archive, or unfolds beyond
     `UNFOLDED_LIMIT`.
@@ -45,9 +62,11 @@ def unfolded(body: bytes, what: str, *, without: str | None = None) -> list[tupl
                 for entry in archive.infolist()
                 if not entry.is_dir() and not (without and entry.filename.startswith(without))
             ]
+            large = [(one.filename, one.file_size) for one in entries if one.file_size > LARGEST]
+            entries = [entry for entry in entries if entry.file_size <= LARGEST]
             if sum(entry.file_size for entry in entries) > UNFOLDED_LIMIT:
                 raise Doubtful(f"{what}: the archive unfolds to more than {UNFOLDED_LIMIT} bytes")
-            return [(entry.filename, _read(body, entry)) for entry in entries]
+            return Unfolded([(entry.filename, _read(body, entry)) for entry in entries], large)
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -92,16 +111,15 @@ def _read(body: bytes, entry: zipfile.ZipInfo) -> bytes:
     odd = flags & _UNREADABLE or (flags ^ entry.flag_bits) & (_UNREADABLE | _UTF8)
     if mark != b"PK\3\4" or odd or not named:
         raise zipfile.BadZipFile(f"{entry.filename!r} cannot be read")
-    folded_bytes = body[start : start + entry.compress_size]
-    content = _inflated(folded_bytes, entry)
+    content = _inflated(memoryview(body)[start : start + entry.compress_size], entry)
     if len(content) != entry.file_size or zlib.crc32(content) != entry.CRC:
         raise zipfile.BadZipFile(f"{entry.filename!r} is damaged")
     return content
 
 
-def _inflated(folded_bytes: bytes, entry: zipfile.ZipInfo) -> bytes:
+def _inflated(folded_bytes: memoryview, entry: zipfile.ZipInfo) -> bytes:
     if entry.compress_type == zipfile.ZIP_STORED:
-        return folded_bytes
+        return bytes(folded_bytes)
     if entry.compress_type != zipfile.ZIP_DEFLATED:
         raise NotImplementedError(f"{entry.filename!r} is packed by method {entry.compress_type}")
     # One byte more than was promised: an entry that unfolds to more is seen, and never held whole.

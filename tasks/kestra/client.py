@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import threading
 import time
@@ -203,7 +204,11 @@ class Client:
                 url,
                 headers=self._headers(call),
                 content=call.content,
-                files=[(u.field, (u.filename, u.content, u.content_type)) for u in call.uploads]
+                # Sent in pieces: of bytes the rest would be copied after each piece that is taken.
+                files=[
+                    (u.field, (u.filename, io.BytesIO(u.content), u.content_type))
+                    for u in call.uploads
+                ]
                 or None,
                 timeout=timeouts,
             )
@@ -216,10 +221,10 @@ class Client:
     def _body(self, call: Call, response: httpx.Response, end: float) -> bytes:
         failed = response.status_code >= 300
         limit = ERROR_LIMIT if failed else BULK_LIMIT if call.bulk else ANSWER_LIMIT
-        body = bytearray()
+        body = io.BytesIO()
         try:
             for piece in pieces(response, limit):
-                body += piece
+                body.write(piece)
                 if time.monotonic() > end:
                     late = "the whole answer took too long"
                     raise httpx.ReadTimeout(late, request=response.request)
@@ -227,7 +232,7 @@ class Client:
             if not failed:
                 raise Doubtful(f"{self._asked(call)}: {error.message}") from None
             return b""  # its status says what it means
-        return bytes(body)
+        return body.getvalue()
 
     def _timeouts(self, call: Call) -> httpx.Timeout:
         """Bounds of the phases; those of a write sum up to what its guard was told."""

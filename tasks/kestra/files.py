@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from tasks.artifacts import Key
+from tasks.artifacts import LARGEST, Key
 from tasks.errors import Doubtful, NotFound, Passing, Refused, Unsupported, UserError
 from tasks.kestra.answers import ServerFailed
-from tasks.kestra.archives import chunked, folded, unfolded
+from tasks.kestra.archives import chunked, folded, unfold
 from tasks.kestra.calls import Call, Repeat, Upload, get
 from tasks.kestra.client import Client
 
@@ -22,8 +23,16 @@ _FLOWS = "_flows/"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
 
-def read_files(client: Client, namespace: str) -> dict[str, bytes]:
-    """All files of exactly one namespace: name as Kestra lists it, without leading slash → bytes.
+class Files(NamedTuple):
+    """What a namespace holds, by name as Kestra lists it, without leading slash."""
+
+    contents: Mapping[str, bytes]
+    #: Those with more than `LARGEST` bytes: how many they have.
+    large: Mapping[str, int]
+
+
+def read_files(client: Client, namespace: str) -> Files:
+    """All files of exactly one namespace.
 
     Where the server cannot build the export, files are listed and read one by one. Raises
     Doubtful for a file that is listed and cannot be read, Unsupported when the server has no
@@ -32,32 +41,31 @@ def read_files(client: Client, namespace: str) -> dict[str, bytes]:
     call = get("namespaces", namespace, "files", "export", bulk=True)
     try:
         what = f"{client!r}: export of the files of {namespace}"
-        entries = unfolded(client.send(call), what, without=_FLOWS)
+        found = unfold(client.send(call), what, without=_FLOWS)
     except (NotFound, Unsupported) as error:
         raise Unsupported(f"This server does not list namespace files: {error.message}") from None
     except ServerFailed:
         # Two rows of one file, left by writers at the same time, break the export until the file
         # is written once more.
         return _one_by_one(client, namespace)
-    return _unique(namespace, entries)
-
-
-def _unique(namespace: str, entries: list[tuple[str, bytes]]) -> dict[str, bytes]:
-    found = {name.removeprefix("/"): content for name, content in entries}
-    if len(found) != len(entries):
+    contents = {name.removeprefix("/"): content for name, content in found.entries}
+    large = {name.removeprefix("/"): size for name, size in found.large}
+    if len(contents.keys() | large.keys()) != len(found.entries) + len(found.large):
         raise Doubtful(f"export of the files of {namespace}: a file comes twice; ask again")
-    return found
+    return Files(contents, large)
 
 
-def _one_by_one(client: Client, namespace: str) -> dict[str, bytes]:
+def _one_by_one(client: Client, namespace: str) -> Files:
     call = get("namespaces", namespace, "files", "search", query=(("q", "/"),))
     listed = client.read(call)
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise Doubtful(f"{client!r}: {call} did not answer a list of names")
     names = sorted({str(name).removeprefix("/") for name in listed})
     names = [name for name in names if not name.startswith(_FLOWS)]
-    contents = client.each(lambda name: _listed(client, namespace, name), names)
-    return dict(zip(names, contents, strict=True))
+    read = client.each(lambda name: _listed(client, namespace, name), names)
+    contents = {n: c for n, c in zip(names, read, strict=True) if isinstance(c, bytes)}
+    large = {n: c for n, c in zip(names, read, strict=True) if isinstance(c, int)}
+    return Files(contents, large)
 
 
 def read_file(client: Client, namespace: str, name: str) -> bytes:
@@ -66,9 +74,11 @@ def read_file(client: Client, namespace: str, name: str) -> bytes:
     return client.send(get("namespaces", namespace, "files", query=path, bulk=True))
 
 
-def _listed(client: Client, namespace: str, name: str) -> bytes:
+def _listed(client: Client, namespace: str, name: str) -> bytes | int:
+    """The bytes of a file, or how many it has where they are too many."""
     try:
-        return read_file(client, namespace, name)
+        content = read_file(client, namespace, name)
+        return content if len(content) <= LARGEST else len(content)
     except (Passing, UserError) as error:
         raise Doubtful(
             f"file {name} of {namespace} is listed and cannot be read: {error.message}"

@@ -12,6 +12,7 @@ from tasks.kestra.archives import chunked
 from tasks.kestra.client import Client, Guard
 from tasks.kestra.dashboards import delete_dashboard, put_dashboard, read_dashboards
 from tasks.kestra.files import (
+    UPLOAD_SIZE,
     delete_file,
     in_archives,
     put_file,
@@ -133,7 +134,7 @@ class _Files:
         plain: list[Text] = []
         apart: list[Text] = []
         for key, content in texts:
-            fits = in_archives(key.name) and not _unheld(key)
+            fits = in_archives(key.name) and not _unheld(key) and len(content) < UPLOAD_SIZE
             (plain if fits else apart).append((key, content))
         for chunk in upload_chunks(plain, self._client.connection.timeout):
             yield self._upload(chunk)
@@ -176,7 +177,9 @@ class _Files:
                 # A name that is listed and cannot be asked for.
                 pass
         files = read_files(self._client, self._namespace)
-        return {Key(self._namespace, Kind.FILE, name): text for name, text in files.items()}
+        found = {Key(self._namespace, Kind.FILE, n): text for n, text in files.contents.items()}
+        # Somebody has just saved it: it is neither gone nor what was written.
+        return found | {key: b"" for key in keys if key.name in files.large}
 
     def _one(self, key: Key) -> tuple[Key, bytes | None]:
         try:

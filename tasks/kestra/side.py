@@ -9,7 +9,7 @@ from tasks.circuit import Circuit, Unheard
 from tasks.connections import KestraConnection
 from tasks.kestra.client import Client, Guard
 from tasks.kestra.dashboards import read_dashboards
-from tasks.kestra.files import read_files
+from tasks.kestra.files import Files, read_files
 from tasks.kestra.flows import Flows, last_revision, read_flows
 from tasks.kestra.probe import Fingerprint, read_fingerprint
 from tasks.kestra.revisions import Saved, Sent, overtaken, read_revisions
@@ -19,6 +19,7 @@ from tasks.kestra.validation import invalid_texts
 from tasks.kestra.writing import Write, WriteReport, Written, write_all
 
 __all__ = [
+    "Files",
     "Flows",
     "KestraSide",
     "Saved",
@@ -81,9 +82,9 @@ class KestraSide:
         """All flows of the tenant, or of exactly one namespace, with exact bytes."""
         return read_flows(self._client, self._dialect(), namespace)
 
-    def files(self, namespace: str) -> Mapping[str, bytes]:
-        """All files of exactly one namespace: name as Kestra lists it (a space is `+`), without
-        leading slash → bytes."""
+    def files(self, namespace: str) -> Files:
+        """All files of exactly one namespace, by name as Kestra lists it (a space is `+`), without
+        leading slash."""
         self._dialect()
         return read_files(self._client, namespace)
 

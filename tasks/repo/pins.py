@@ -70,15 +70,15 @@ class Pins:
 
     def blobs(self, oids: Iterable[str], limit: int) -> Iterator[tuple[str, bytes]]:
         """See `tree.blobs`; after a repair the reading goes on where it stopped."""
-        left = list(oids)
+        asked, read = tuple(oids), 0
         stamp = self._mirror.stamp()
         try:
-            for oid, content in tree.blobs(self._mirror.git, tuple(left), limit):
-                left.pop(0)
+            for oid, content in tree.blobs(self._mirror.git, asked, limit):
+                read += 1
                 yield oid, content
         except (MirrorCorrupt, NotFound) as error:
             self._repair(stamp, (), error)
-            yield from tree.blobs(self._mirror.git, left, limit)
+            yield from tree.blobs(self._mirror.git, asked[read:], limit)
 
     def _remember(self, run_id: str, oid: str, branch: str | None) -> None:
         self._pins.pop((run_id, oid), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tasks.artifacts import LARGEST
 from tasks.connections import RepositoryConnection
 from tasks.errors import MirrorCorrupt, Unsafe
 from tasks.points import reach
@@ -20,7 +21,7 @@ from tasks.repo.mirror import Mirror
 from tasks.repo.pins import Pins
 from tasks.repo.push import Push, Wish, push
 from tasks.repo.remote import Remote, Tip
-from tasks.repo.tree import LIMIT, TreeEntry
+from tasks.repo.tree import TreeEntry
 from tasks.repo.url import check_run, check_url
 
 
@@ -158,7 +159,7 @@ class RepoSide:
         """The entries at exactly these paths; a path where nothing is has no key."""
         return self._pins.read(lambda git: tree.find(git, oid, paths), oid)
 
-    def blobs(self, oids: Iterable[str], limit: int = LIMIT) -> Iterator[tuple[str, bytes]]:
+    def blobs(self, oids: Iterable[str], limit: int = LARGEST) -> Iterator[tuple[str, bytes]]:
         """The contents of these blobs in the order asked, one in memory at a time.
 
         Raises Refused when one has more than `limit` bytes (`sizes` tells before) and NotFound

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from tasks.artifacts import LARGEST
 from tasks.errors import Doubtful, NotFound, Refused
 from tasks.repo.command import Git, Stream
 from tasks.repo.url import check_oid, is_oid
 
-#: Bytes of the largest blob that is read, unless the caller says otherwise.
-LIMIT = 100 * 1000 * 1000
 #: Paths up to which one command names them all; beyond, the whole tree is listed (faster).
 NAMED = 200
 
@@ -103,7 +102,7 @@ def parse(output: bytes, prefix: str = "") -> Iterator[TreeEntry]:
         yield TreeEntry(prefix + path, mode, oid, _KINDS.get(mode, EntryKind.BLOB))
 
 
-def blobs(git: Git, oids: Iterable[str], limit: int = LIMIT) -> Iterator[tuple[str, bytes]]:
+def blobs(git: Git, oids: Iterable[str], limit: int = LARGEST) -> Iterator[tuple[str, bytes]]:
     """The contents of these blobs in the order asked, by one command, one in memory at a time.
 
     Raises Refused when one has more than `limit` bytes (before it is read), and Doubtful for an

@@ -32,11 +32,14 @@ _SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class Blobs(Protocol):
-    """Immutable blobs by path (`ab/abcdef...`). Every method but `read` and `modified` raises
-    nothing for a blob that is not there; these two raise FileNotFoundError."""
+    """Immutable blobs by path (`ab/abcdef...`). `read`, `size` and `modified` raise
+    FileNotFoundError for a blob that is not there, the others nothing."""
 
     def read(self, path: str) -> bytes:
         """The bytes of a blob."""
+
+    def size(self, path: str) -> int:
+        """The bytes of a blob, without reading it."""
 
     def put(self, path: str, content: bytes) -> None:
         """Stores a blob, so that nobody sees half of it; one that is there gets a new time."""
@@ -66,6 +69,10 @@ class Folder:
     def read(self, path: str) -> bytes:
         with self._explained():
             return (self._root / path).read_bytes()
+
+    def size(self, path: str) -> int:
+        with self._explained():
+            return (self._root / path).stat().st_size
 
     def put(self, path: str, content: bytes) -> None:
         place = self._root / path
@@ -118,6 +125,10 @@ class Bucket:
     def read(self, path: str) -> bytes:
         with self._explained():
             return bytes(self._files.cat_file(self._at(path)))
+
+    def size(self, path: str) -> int:
+        with self._explained():
+            return int(self._files.size(self._at(path)))
 
     def put(self, path: str, content: bytes) -> None:
         with self._explained():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from tasks.artifacts import content_digest
 from tasks.errors import Doubtful, TenantSyncError
@@ -12,6 +12,8 @@ from tasks.store.blobs import blobs
 
 #: Blobs of slices that one process keeps in memory.
 REMEMBERED = 4
+#: Bytes from which a content is a blob of its own, and of contents in one blob, about.
+ALONE, TOGETHER = 1 << 20, 16 << 20
 #: The blob that says whose contents these are: see `tasks.store.belonging`.
 OWNER = "records-id"
 #: A blob, or one that was being written when its process died.
@@ -43,16 +45,40 @@ class Contents:
         self._blobs.put(_path(name), content)
         return name
 
-    def put_together(self, contents: Sequence[bytes]) -> list[str]:
-        """Stores several contents as one blob: one file, or one object of a bucket, instead of
-        many. Returns their names, each a slice of the blob: `sha256@offset+length`."""
+    def put_together(self, contents: Iterable[bytes]) -> list[str]:
+        """Stores several contents in few blobs: one file, or one object of a bucket, instead of
+        many. Returns their names, each a slice of a blob, `sha256@offset+length`; large ones are
+        blobs of their own, so that nobody copies or reads them for another's sake."""
+        names: dict[int, str] = {}
+        waiting: dict[int, bytes] = {}
+        size = 0
+        for number, content in enumerate(contents):
+            if len(content) >= ALONE:
+                names[number] = self.put(content)
+                continue
+            waiting[number], size = content, size + len(content)
+            if size >= TOGETHER:
+                names |= self._joined(waiting)
+                waiting, size = {}, 0
+        names |= self._joined(waiting)
+        return [names[number] for number in range(len(names))]
+
+    def _joined(self, contents: Mapping[int, bytes]) -> dict[int, str]:
         if not contents:
-            return []
-        blob, at, names = self.put(b"".join(contents)), 0, []
-        for content in contents:
-            names.append(f"{blob}@{at}+{len(content)}")
+            return {}
+        blob, at, names = self.put(b"".join(contents.values())), 0, {}
+        for number, content in contents.items():
+            names[number] = f"{blob}@{at}+{len(content)}"
             at += len(content)
         return names
+
+    def size(self, name: str) -> int:
+        """The bytes of a content, without reading it. Raises ContentMissing."""
+        blob, _, span = name.partition("@")
+        try:
+            return int(span.partition("+")[2]) if span else self._blobs.size(_path(blob))
+        except FileNotFoundError:
+            raise self._missing(blob) from None
 
     def get(self, name: str) -> bytes:
         """The bytes of that name, whole or a slice. Raises ContentMissing, or Doubtful when they
@@ -78,12 +104,15 @@ class Contents:
         try:
             content = self._blobs.read(_path(name))
         except FileNotFoundError:
-            raise ContentMissing(
-                f"contents store {self.url} has no {name[:12]}: do all workers share this store?"
-            ) from None
+            raise self._missing(name) from None
         if content_digest(content) != name:
             raise Doubtful(f"contents store {self.url}: {name[:12]} is damaged")
         return content
+
+    def _missing(self, name: str) -> ContentMissing:
+        return ContentMissing(
+            f"contents store {self.url} has no {name[:12]}: do all workers share this store?"
+        )
 
     def remove_unused(self, used: frozenset[str], older_than: float) -> int:
         """Removes blobs that are not in `used` and that nobody staged for `older_than` seconds."""

@@ -115,9 +115,10 @@ def test_hostile_texts_and_names_of_kestra_stay_out_of_git(stack: Stack, quiet_l
         *("/x" * 2000, "/" + "y" * 300),
     ]
     files = [{"namespace": NS, "path": name, "text": "x"} for name in (*names, "/good.txt")]
-    # Texts without an identity cannot be planted, and no server has stored the others.
+    # Texts without an identity cannot be planted, and no server has stored the others; older ones
+    # may hold what the reader of newer ones refuses.
     nameless = {"null", "list", "empty", "tags", "twice", "documents"}
-    nameless |= {"elsewhere", "bomb", "deep"}
+    nameless |= {"elsewhere"}
     flows = [text for name, text in BAD.items() if name not in nameless]
     stack.kestra.seed(
         flows=[*flows, flow(NS, "good")],
@@ -128,6 +129,11 @@ def test_hostile_texts_and_names_of_kestra_stay_out_of_git(stack: Stack, quiet_l
     assert outcome["state"] in {"APPLIED", "PARTIAL"}, outcome
     tree = stack.tree()
     assert f"{NS}/flows/good.yaml" in tree and f"{NS}/files/good.txt" in tree
+    invalid = {one["where"] for one in outcome["problems"] if one["code"] == "INVALID_SYNTAX"}
+    for name in ("bomb", "deep"):
+        path = f"{NS}/flows/{name}.yaml"
+        assert tree[path] == BAD[name].encode()
+        assert f"{path} ({NS}/{name})" in invalid
     assert "_global/dashboards/good.yaml" in tree
     assert all(visible(path) == path and ".." not in path.split("/") for path in tree)
     shown = stack.run("runs", "diff", outcome["runId"], "-o", "ion")
@@ -213,6 +219,40 @@ def test_messages_that_nobody_should_send_are_dropped_and_the_next_run_works(
     assert stack.workers[0].poll() is None
     assert not Path("/tmp/tenantsync-pwn").exists()
     added = log_of(stack)[before:]
+    assert all(visible(line) == line for line in added.split("\n"))
+
+
+RAW = {
+    "deep": b"[" * 100_000,
+    "deep headers": b'{"body": "", "headers": ' + b'{"x":' * 50_000,
+    "headers as deep as JSON may be": _envelope(b"[[], {}, {}]", headers={"task": "x"}).replace(
+        b'"task": "x"', b'"task": "tenantsync.split", "x": ' + b"[" * 700 + b"]" * 700
+    ),
+    "no JSON": EVIL.encode(),
+    "no text": b"\xff\xfe",
+    "digits": b"9" * 5000,
+    "a number": b"7",
+    "a list": b"[]",
+    "nothing": b"{}",
+    "no properties": b'{"body": "e30=", "headers": {}}',
+    "no tag": b'{"body": "e30=", "headers": {}, "properties": {"delivery_info": {}}}',
+    "odd properties": b'{"body": 7, "headers": 7, "properties": 7}',
+}
+
+
+def test_what_is_no_message_at_all_is_dropped_and_no_worker_ends(stack: Stack) -> None:
+    stack.kestra.seed(flows=[flow(NS, "good")])
+    before = len(log_of(stack))
+    for raw in RAW.values():
+        stack.redis.lpush("tenantsync", raw)
+        for channel in stack.redis.pubsub_channels("*pidbox*"):
+            stack.redis.publish(channel, raw)
+    wait_for("all messages are taken", lambda: not stack.redis.llen("tenantsync"), 60)
+    assert stack.export()["state"] == "APPLIED"
+    wait_for("no message is left", lambda: not stack.redis.hlen("unacked"), 60)
+    assert stack.workers[0].poll() is None
+    added = log_of(stack)[before:]
+    assert "is dropped" in added and " ready." not in added
     assert all(visible(line) == line for line in added.split("\n"))
 
 

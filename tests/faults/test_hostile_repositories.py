@@ -382,17 +382,98 @@ def test_a_hundred_thousand_foreign_files_and_deep_folders_are_let_be(
     assert bare.text("rev-parse", "main:junk") == tree
 
 
-def test_a_file_over_the_limit_is_named_and_nothing_is_deleted(stack: Stack, bare: Bare) -> None:
+def _files(stack: Stack) -> dict[str, bytes]:
+    return {path.removeprefix("/"): text for (_, path), text in stack.kestra.files().items()}
+
+
+def test_a_file_over_the_limit_is_left_alone_by_name_and_the_rest_of_its_part_lands(
+    stack: Stack, bare: Bare
+) -> None:
+    huge, big = f"{NS}/files/huge.bin", bytes(100_000_001)
+    there = {"namespace": NS, "path": "huge.bin", "text": "small"}
+    theirs = {"namespace": NS, "path": "theirs.bin", "text": "x" * 100_000_001}
+    stack.kestra.apply({"files": [there, theirs]})
     bare.commit(
-        {**HARMLESS, f"{NS}/files/huge.bin": bytes(100_000_001), f"{NS}/files/keep.txt": None}
+        {
+            **HARMLESS,
+            huge: big,
+            f"{NS}/files/new.txt": b"new",
+            f"{NS}/files/theirs.bin": b"ours",
+            f"{NS}/files/keep.txt": None,
+        }
     )
     outcome = synced(stack, "GIT")
-    assert outcome["state"] == "PARTIAL", outcome
-    assert "huge.bin" in told(outcome) and "100000001 bytes" in told(outcome)
-    assert (NS, "/keep.txt") in {
-        (ns, f"/{path.removeprefix('/')}") for ns, path in stack.kestra.files()
-    }
+    assert outcome["state"] == "APPLIED", outcome
+    said = told(outcome)
+    assert f"TOO_LARGE {huge}" in said and "100000001 bytes, the limit is 100000000" in said
+    assert "TOO_LARGE Kestra" in said and "theirs.bin" in said
+    files = _files(stack)
+    assert files["huge.bin"] == b"small" and len(files["theirs.bin"]) == 100_000_001
+    assert files["new.txt"] == b"new" and "keep.txt" not in files
+
+    stack.kestra.apply(
+        {
+            "files": [{"namespace": NS, "path": "new.txt", "text": "newer"}],
+            "delete_files": [{"namespace": NS, "path": name} for name in ("huge.bin", "id.txt")],
+        }
+    )
+    outcome = synced(stack, "KESTRA")
+    assert outcome["state"] == "APPLIED", outcome
+    assert told(outcome).count("TOO_LARGE") == 2
+    changed = bare.text("diff", "--name-status", "main~1", "main").split("\n")
+    assert changed == [f"D\t{NS}/files/id.txt", f"M\t{NS}/files/new.txt"]
+
+
+def test_an_ignore_file_that_cannot_be_read_leaves_its_part_alone(stack: Stack, bare: Bare) -> None:
+    ignore = f"{NS}/files/.kestraignore"
+    stack.kestra.apply({"files": [{"namespace": NS, "path": "hidden.txt", "text": "theirs"}]})
+    for content, mode in ((b"hidden.txt", "120000"), (b"hidden.txt\n" * 9_100_000, "100644")):
+        bare.commit({**HARMLESS, ignore: content}, modes={ignore: mode})
+        outcome = synced(stack, "GIT")
+        assert outcome["state"] in {"APPLIED", "PARTIAL"}, outcome
+        assert "UNREAD" in told(outcome) and ".kestraignore" in told(outcome)
+        assert _files(stack)["hidden.txt"] == b"theirs"
+
+
+def _wide(bare: Bare, count: int, name: str) -> None:
+    """Commits a flow and so many files that hold the same, by a pattern of their names."""
+    blob, text = bare.blob(b"x"), bare.blob(flow(NS, "good", "from Git").encode())
+    listed = "".join(f"100644 blob {blob}\t{name.format(number)}\0" for number in range(count))
+    files = bare.git("mktree", "-z", stdin=listed.encode()).decode().strip()
+    flows = bare.raw_tree(("100644", "good.yaml", text))
+    ours = bare.raw_tree(("40000", "files", files), ("40000", "flows", flows))
+    bare.plant(b"40000 tree %s\t%s\0" % (ours.encode(), NS.encode()))
+
+
+def test_of_twenty_thousand_odd_names_the_run_tells_the_first_and_how_many_more(
+    stack: Stack, bare: Bare
+) -> None:
+    _wide(bare, 20_000, "odd\\{:05}")
+    outcome = synced(stack, "GIT", deletionBudget={"free": 100})
+    assert outcome["state"] == "APPLIED", outcome
     assert "from Git" in stack.kestra.flows()[NS, "good"]
+    odd = [one for one in outcome["problems"] if one["code"] == "UNSAFE_PATH"]
+    assert odd[0]["where"].endswith("odd\\00000") and len(odd) == 31
+    assert odd[-1]["where"] == "and 19,970 more"
+    assert len(stack.plan(outcome["runId"])["problems"]) == 20_000
+    every = stack.run("runs", "show", outcome["runId"], "--problems", check=True).stdout
+    assert "odd\\19999" in every
+    assert len(stack.run("runs", "show", outcome["runId"], check=True).stdout) < 20_000
+
+
+def test_a_hundred_thousand_files_of_one_namespace_land(
+    stack: Stack, bare: Bare, request: pytest.FixtureRequest
+) -> None:
+    if not request.config.option.all_damages:
+        pytest.skip("the largest repositories are tried with --all-damages")
+    _wide(bare, 100_000, "file{:06}")
+    outcome: dict[str, Any] = stack.outcome(
+        stack.ask(sourceOfTruth="GIT", firstContact="MIRROR", deletionBudget={"free": 100}), 1500
+    )
+    assert outcome["state"] == "APPLIED", outcome
+    assert outcome["counts"]["add"] == 100_000
+    assert len(_files(stack)) == 100_000
+    assert synced(stack, "GIT")["state"] == "UNCHANGED"
 
 
 # Ignore files

@@ -13,7 +13,7 @@ import pytest
 
 from tasks.errors import Doubtful
 from tasks.kestra import archives
-from tasks.kestra.archives import folded, unfolded
+from tasks.kestra.archives import folded, unfold, unfolded
 
 ENTRIES = [("a/one.yml", b"id: one\n" * 50), ("ä/zwei.bin", bytes(range(256))), ("empty", b"")]
 
@@ -91,7 +91,7 @@ def test_every_entry_comes_as_it_was_packed(body: bytes) -> None:
 
 
 def test_what_lies_below_a_folder_can_be_left_out() -> None:
-    assert unfolded(folded(ENTRIES), "the export", without="a/") == ENTRIES[1:]
+    assert unfold(folded(ENTRIES), "the export", without="a/").entries == ENTRIES[1:]
 
 
 def _in_directory(body: bytes, offset: int, value: bytes) -> bytes:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 import pytest
 
 from tasks import snapshots
-from tasks.artifacts import GLOBAL, Kind, Part, Snapshot, blob_oid, digest
+from tasks.artifacts import GLOBAL, LARGEST, Kind, Part, Snapshot, blob_oid, digest
 from tasks.compare import Base, compare, is_withheld
 from tasks.problems import Code
-from tasks.snapshots import Known
+from tasks.snapshots import EVERYTHING, Known
 from tests.planmaking import FILES, FLOWS, held
 from tests.texts import dashboard, flow
 
@@ -21,6 +21,10 @@ FOLDERS = {FLOWS: "team/flows", FILES: "team/files", DASHBOARDS: "_global/dashbo
 
 def _never(oids: Collection[str]) -> Mapping[str, bytes]:
     raise AssertionError(f"read {oids}")
+
+
+def small(oids: Collection[str]) -> Mapping[str, int]:
+    return dict.fromkeys(oids, 1)
 
 
 def _git(part: Part, files: Mapping[str, bytes | str], known: Mapping[str, Known] | None = None):
@@ -39,7 +43,7 @@ def _git(part: Part, files: Mapping[str, bytes | str], known: Mapping[str, Known
         return {oid: contents[oid] for oid in oids}
 
     wanted = _never if part.kind is Kind.FILE else read
-    found = snapshots.git(part, FOLDERS[part], entries, known or {}, wanted)
+    found = snapshots.git(part, FOLDERS[part], entries, known or {}, wanted, small)
     assert len(reads) <= 1
     return found
 
@@ -70,7 +74,7 @@ def test_a_blob_that_kestra_holds_has_the_id_that_kestra_says() -> None:
 
 def test_an_executable_bit_is_seen() -> None:
     files = [("team/files/run.sh", "100755", "1" * 40)]
-    found = snapshots.git(FILES, "team/files", files, {}, _never)
+    found = snapshots.git(FILES, "team/files", files, {}, _never, small)
     assert found.entries["run.sh"].mode == "100755"
 
 
@@ -127,7 +131,7 @@ def test_a_link_or_submodule_is_left_alone_and_nothing_behind_it_is_missing(mode
 @pytest.mark.parametrize("path", ["team/flows", "team"])
 @pytest.mark.parametrize("mode", [LINK, SUBMODULE, FILE])
 def test_a_link_in_the_place_of_the_folder_leaves_the_whole_part_alone(path, mode) -> None:
-    found = snapshots.git(FLOWS, "team/flows", [(path, mode, "0" * 40)], {}, _never)
+    found = snapshots.git(FLOWS, "team/flows", [(path, mode, "0" * 40)], {}, _never, small)
     assert _codes(found) == [(Code.UNSAFE_PATH, False)]
     assert compare(found, held({"a": b"", "b": b""}), Base(settled=True)).differences == ()
 
@@ -203,3 +207,54 @@ def test_a_namespace_that_cannot_be_a_folder_is_left_alone_as_a_whole() -> None:
     assert _codes(found) == [(Code.UNSAFE_PATH, False)]
     assert is_withheld("x", found.withheld)
     assert is_withheld("anything", found.withheld)
+
+
+# Too large
+
+LARGE = "1" * 40
+
+
+def _sizes(oids: Collection[str]) -> Mapping[str, int]:
+    return {oid: LARGEST + (oid == LARGE) for oid in oids}
+
+
+def test_a_file_over_the_limit_is_withheld_alone_and_nothing_is_read() -> None:
+    files = [("team/files/huge", FILE, LARGE), ("team/files/at-limit", FILE, "2" * 40)]
+    found = snapshots.git(FILES, "team/files", files, {}, _never, _sizes)
+    assert set(found.entries) == {"at-limit"}
+    assert _codes(found) == [(Code.TOO_LARGE, False)]
+    assert found.problems[0].where == "team/files/huge"
+    assert "100000001 bytes, the limit is 100000000" in found.problems[0].message
+    assert found.withheld == {"huge"}
+
+
+def test_only_what_kestra_does_not_hold_is_sized() -> None:
+    asked: list[Collection[str]] = []
+
+    def sizes(oids: Collection[str]) -> Mapping[str, int]:
+        asked.append(oids)
+        return _sizes(oids)
+
+    known = {"2" * 40: Known("same", "2" * 40)}
+    files = [("team/files/same", FILE, "2" * 40), ("team/files/new", FILE, "3" * 40)]
+    snapshots.git(FILES, "team/files", files[:1], known, _never, sizes)
+    assert asked == []
+    snapshots.git(FILES, "team/files", files, known, _never, sizes)
+    assert asked == [{"3" * 40}]
+
+
+def test_a_text_over_the_limit_may_stand_for_every_name_of_its_part() -> None:
+    texts = {blob_oid(_text("x")): _text("x")}
+    files = [("team/flows/huge.yaml", FILE, LARGE), ("team/flows/x.yaml", FILE, next(iter(texts)))]
+    found = snapshots.git(
+        FLOWS, "team/flows", files, {}, lambda oids: {oid: texts[oid] for oid in oids}, _sizes
+    )
+    assert _codes(found) == [(Code.TOO_LARGE, False)]
+    assert EVERYTHING in found.withheld
+
+
+def test_a_file_over_the_limit_in_kestra_is_withheld_alone() -> None:
+    found = snapshots.kestra(FILES, {"a": b"1"}, large={"huge": LARGEST + 1})
+    assert set(found.entries) == {"a"} and found.withheld == {"huge"}
+    assert _codes(found) == [(Code.TOO_LARGE, False)]
+    assert found.problems[0].where == "Kestra, team FILE: huge"

@@ -64,6 +64,7 @@ def test_a_repository_of_the_plugin_is_equal_to_the_tenant_it_was_written_from(
             files[part],
             known,
             lambda oids: {oid: contents[oid] for oid in oids},
+            lambda oids: {oid: len(contents[oid]) for oid in oids},
         )
         compared = compare(kestra, git, Base())
         assert compared.differences == (), part

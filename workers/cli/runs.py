@@ -69,14 +69,23 @@ def _table(tools: Any, runs: list[Any]) -> Table:
 
 
 @runs_app.command("show")
-def show_run(run: RunArgument, output: OutputOption = Output.TABLE) -> None:
+def show_run(
+    run: RunArgument,
+    output: OutputOption = Output.TABLE,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="Its problems alone, each of them.")
+    ] = False,
+) -> None:
     """One run: who asked, its plan, its problems, who decided, and how it ended."""
     from tasks.run import outcome
     from workers.cli.desk import records
-    from workers.cli.show import particulars, show_end
+    from workers.cli.show import particulars, show_all_problems, show_end
 
     with records() as tools:
         found = tools.runs.find(run)
+        if problems:
+            show_all_problems(tools, found, output)
+            return
         if output is not Output.TABLE:
             write(outcome(found).to_dict(), output)
             return

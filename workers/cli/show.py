@@ -9,15 +9,17 @@ from datetime import timedelta
 from rich.table import Table
 from rich.text import Text
 
+from tasks.ending import all_problems
 from tasks.look import How
 from tasks.outcome import State
 from tasks.plan import Plan
-from tasks.problems import Code, Problem
+from tasks.problems import Code, Problem, told
 from tasks.requests import ReviewRule
 from tasks.run import Asker, Run
 from tasks.toolbox import Toolbox
 from tasks.writes import results
 from workers.cli.console import line, show, tell, text
+from workers.cli.output import Output, write
 from workers.cli.plantable import last_line, show_changes
 from workers.cli.words import local, source_and_target, sync_name
 from workers.settings import load
@@ -97,10 +99,11 @@ def show_plan(tools: Toolbox, run: Run, plan: Plan) -> None:
     """The plan of a run with its problems, what wants a person, and its last line."""
     if plan.changes or plan.new_branch or plan.unread:
         show_changes(plan, run.id, ended_of(tools, run))
-    guards = set(plan.guards)
+    shown = told(plan.guards)
+    guards = set(shown)
     show_problems("Problems", [one for one in run.problems if one not in guards])
     if run.state in {State.WAITING, State.PLANNED}:
-        show_problems("A person must agree", plan.guards)
+        show_problems("A person must agree", shown)
     tell(last_line(plan))
 
 
@@ -129,6 +132,17 @@ def show_problems(title: str, problems: Sequence[Problem]) -> None:
         words = Text.assemble(line(problem.code, "bold"), " ", line(problem.where), "\n")
         table.add_row(sign, words.append(text(problem.message)))
     show(table)
+
+
+def show_all_problems(tools: Toolbox, run: Run, output: Output) -> None:
+    """Every problem of a run, one by one."""
+    found = all_problems(tools, run)
+    if output is not Output.TABLE:
+        write([one.to_dict() for one in found], output)
+        return
+    for one in found:
+        tell(Text.assemble(line(one.code, "bold"), " ", line(one.where)))
+        tell(text(f"  {one.message}"))
 
 
 def approval(run: Run, plan: Plan) -> str:

@@ -128,7 +128,7 @@ def test_both_dialects_are_read_and_written_alike(
     )
     side = connect(server)
     assert set(side.flows().texts) == {flow_key("a")}
-    assert side.files(NAMESPACE) == {"x": b"x"}
+    assert side.files(NAMESPACE).contents == {"x": b"x"}
     assert side.namespaces() == ("company", NAMESPACE, "system")
     report = side.write(
         [

@@ -152,8 +152,8 @@ def test_files_come_with_exact_bytes_and_without_flows(
         ]
     )
     expected = {"a/b.bin": b"\x00\x01\xff\n\r", "sp+ace.txt": b"", "_flowsx.txt": b"x"}
-    assert side.files(NAMESPACE) == expected
-    assert side.files("nobody.here") == {}
+    assert side.files(NAMESPACE).contents == expected
+    assert side.files("nobody.here") == ({}, {})
 
 
 def test_files_are_read_one_by_one_where_their_export_fails(
@@ -163,10 +163,16 @@ def test_files_are_read_one_by_one_where_their_export_fails(
     server.seed(
         files=[{"namespace": NAMESPACE, "path": f"/{name}", "text": name} for name in names]
     )
-    exported = side.files(NAMESPACE)
+    exported = side.files(NAMESPACE).contents
     server.arm(Fault(target="/files/export", status=500, times=None))
-    assert side.files(NAMESPACE) == exported
-    assert set(exported) == {"a/b.txt", "sp+ace.txt", "pl+us.txt", "\u00e9.txt", "q?&=.txt"}
+    assert side.files(NAMESPACE).contents == exported
+    assert set(exported) == {
+        "a/b.txt",
+        "sp+ace.txt",
+        "pl+us.txt",
+        "\u00e9.txt",
+        "q?&=.txt",
+    }
 
 
 @pytest.mark.parametrize("status", [404, 500])
@@ -182,7 +188,7 @@ def test_a_listed_file_that_cannot_be_read_is_doubtful(
 
 def test_a_file_is_never_the_page_of_a_proxy(server: SandboxServer, side: KestraSide) -> None:
     server.seed(files=[{"namespace": NAMESPACE, "path": "/a.html", "text": "<html>mine</html>"}])
-    assert side.files(NAMESPACE) == {"a.html": b"<html>mine</html>"}
+    assert side.files(NAMESPACE).contents == {"a.html": b"<html>mine</html>"}
     page = {"content-type": "text/html"}
     server.arm(Fault(target="/files", status=200, headers=page, body="<html>", times=None))
     with pytest.raises(Doubtful, match="an HTML page"):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import ConfigError, Doubtful, Unreachable
-from tasks.store.contents import ContentMissing, Contents
+from tasks.store.contents import ALONE, ContentMissing, Contents
 from tests.bucket import ObjectStore
 from tests.ports import free_port
 from tests.reflector import Reflector
@@ -55,6 +55,24 @@ def test_what_is_put_comes_back_under_its_digest(contents: Contents) -> None:
 def test_slices_of_one_blob_come_back_alone(contents: Contents) -> None:
     names = contents.put_together([b"one", b"", b"three"])
     assert [contents.get(name) for name in names] == [b"one", b"", b"three"]
+
+
+def test_large_contents_are_blobs_of_their_own_and_small_ones_share_one(contents: Contents) -> None:
+    large = os.urandom(ALONE)
+    names = contents.put_together(iter([b"one", large, b"two", large[1:]]))
+    assert [contents.get(name) for name in names] == [b"one", large, b"two", large[1:]]
+    assert [contents.size(name) for name in names] == [3, ALONE, 3, ALONE - 1]
+    assert names[1] == contents.put(large)
+    assert len({name.partition("@")[0] for name in names}) == 2
+    with pytest.raises(ContentMissing):
+        contents.size("0" * 64)
+
+
+def test_small_contents_are_cut_into_blobs_of_some_size(contents: Contents) -> None:
+    given = [os.urandom(1 << 19) for _ in range(40)]
+    names = contents.put_together(given)
+    assert [contents.get(name) for name in names] == given
+    assert len({name.partition("@")[0] for name in names}) == 2
 
 
 def test_a_large_content_is_whole(contents: Contents) -> None:
