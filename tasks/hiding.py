@@ -14,7 +14,7 @@ MASK = "***"
 #: A form shorter than this is hidden only where it stands alone: as a part of words it would
 #: take ordinary texts to pieces.
 _LONG = 8
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]{1,500}@")
+_USER_INFO = re.compile(r"(?<=//)[^/\s@]{1,500}@")
 
 
 def forms(secret: str, user: str = "") -> tuple[str, ...]:

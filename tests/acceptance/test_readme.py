@@ -96,7 +96,8 @@ def test_every_test_that_is_named_is_there(page: str) -> None:
 
 
 def test_the_docs_list_every_state_with_its_exit_code() -> None:
-    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d?) *\|$", DOCS["docs/states.md"], re.MULTILINE)
+    form = r"^\| `(\w+)` \|.*\| (\d?)(?:, or 3 with a problem `OVERTAKEN`)? *\|$"
+    rows = re.findall(form, DOCS["docs/states.md"], re.MULTILINE)
     told = {State(name): code for name, code in rows}
     assert set(told) == set(State)
     for state, code in told.items():

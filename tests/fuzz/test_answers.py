@@ -112,9 +112,8 @@ def test_lists_of_kestra(fuzz: Fuzz, kestra: tuple[Liar, KestraSide], what: str)
 def test_errors_of_kestra(fuzz: Fuzz) -> None:
     def check(given: tuple[int, object, str]) -> None:
         status, value, header = given
-        error = refusal(
-            asked="Kestra", status=status, body=json.dumps(value).encode(), after=header
-        )
+        body = json.dumps(value).encode()
+        error = refusal(asked="Kestra", status=status, body=body, after=header, login="robot")
         assert isinstance(error, TenantSyncError)
         assert visible(error.message) == error.message
         assert len(error.message) < 3000

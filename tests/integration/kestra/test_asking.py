@@ -185,7 +185,7 @@ def test_a_segment_that_changes_the_address_is_never_sent(
 def test_paths_of_the_servers_disk_are_masked() -> None:
     said = "Not Found: /app/storage/main/a/_files/x (Is a directory)"
     body = b'{"message": "%s"}' % said.encode()
-    error = refusal(asked="GET x", status=404, body=body, after=None)
+    error = refusal(asked="GET x", status=404, body=body, after=None, login="robot")
     assert "/app/storage" not in str(error)
     assert "Is a directory" in str(error)
     assert masked("File '/a/b/c.bin' was not found") == "File '/a/b/c.bin' was not found"
@@ -193,7 +193,7 @@ def test_paths_of_the_servers_disk_are_masked() -> None:
 
 def test_messages_of_the_server_cannot_steer_a_terminal() -> None:
     body = b'{"message": "a\\u001b[2Jb", "_embedded": {"errors": [{"message": "c", "path": "d"}]}}'
-    error = refusal(asked="GET x", status=422, body=body, after=None)
+    error = refusal(asked="GET x", status=422, body=body, after=None, login="robot")
     assert "a\\x1b[2Jb; d: c" in str(error)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import ConfigError, Doubtful, Unreachable
+from tasks.errors import ConfigError, TenantSyncError, Unreachable
 from tasks.repo.command import KEPT, Git
 
 
@@ -47,7 +47,7 @@ def test_a_command_that_ignores_the_polite_end_is_killed(git: Git) -> None:
 
 def test_megabytes_of_words_block_nobody_and_only_the_end_is_kept(git: Git) -> None:
     talk = "alias.talk=!head -c 3000000 /dev/zero | tr '\\0' x >&2; echo the end >&2; exit 7"
-    with pytest.raises(Doubtful, match="code 7"):
+    with pytest.raises(TenantSyncError, match="code 7"):
         git.run("-c", talk, "talk")
     result = git.run("-c", talk, "talk", accept=(7,))
     assert result.stderr.endswith("the end") and len(result.stderr) <= KEPT
