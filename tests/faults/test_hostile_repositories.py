@@ -461,21 +461,6 @@ def test_of_twenty_thousand_odd_names_the_run_tells_the_first_and_how_many_more(
     assert len(stack.run("runs", "show", outcome["runId"], check=True).stdout) < 20_000
 
 
-def test_a_hundred_thousand_files_of_one_namespace_land(
-    stack: Stack, bare: Bare, request: pytest.FixtureRequest
-) -> None:
-    if not request.config.option.all_damages:
-        pytest.skip("the largest repositories are tried with --all-damages")
-    _wide(bare, 100_000, "file{:06}")
-    outcome: dict[str, Any] = stack.outcome(
-        stack.ask(sourceOfTruth="GIT", firstContact="MIRROR", deletionBudget={"free": 100}), 1500
-    )
-    assert outcome["state"] == "APPLIED", outcome
-    assert outcome["counts"]["add"] == 100_000
-    assert len(_files(stack)) == 100_000
-    assert synced(stack, "GIT")["state"] == "UNCHANGED"
-
-
 # Ignore files
 
 
