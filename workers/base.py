@@ -134,10 +134,10 @@ class Job(Message):
     def _nothing_to_do(self, run_id: str) -> str:
         run = self.tools.runs.get(run_id)
         if not run.state.in_motion:
-            # Whoever was late has noted this message after the end of its run.
-            self.inflight.forget(run_id)
             if self._redelivered:
                 self.rest(run)  # its first delivery died between the end and the answer
+            # Whoever was late has noted this message after the end of its run.
+            self.inflight.forget(run_id)
         return "nothing to do"
 
     def _claimed(self, run_id: str, epoch: int) -> Run | None:
