@@ -401,6 +401,108 @@ MUTANTS = (
         "landed = said.error is None",
         ("integration/repo/test_push.py",),
     ),
+    # -- faults of the servers ------------------------------------------------------------------
+    Mutant(
+        "what an earlier epoch may have sent",
+        "workers/message.py",
+        'return run.epoch > 0 or bool(self.request.get("sent")) or leases > told',
+        'return bool(self.request.get("sent")) or leases > told',
+        (
+            "faults/test_earlier_epochs.py::test_a_push_that_an_earlier_epoch_sent_is_not_told_as_failed",
+        ),
+    ),
+    Mutant(
+        "what an earlier try has sent",
+        "workers/message.py",
+        'return run.epoch > 0 or bool(self.request.get("sent")) or leases > told',
+        "return run.epoch > 0 or leases > told",
+        (
+            "faults/test_git.py"
+            "::test_a_push_that_landed_is_never_told_as_failed_while_the_server_is_away",
+        ),
+    ),
+    Mutant(
+        "patience with a server that is away",
+        "workers/base.py",
+        "return of_server and standing.is_away and standing.waited <= "
+        "self.runtime.settings.patience",
+        "return False",
+        (
+            "acceptance/test_server_away.py"
+            "::test_a_lone_run_waits_for_its_server_as_long_as_its_patience",
+        ),
+    ),
+    Mutant(
+        "circuit of a server",
+        "workers/circuits.lua",
+        "if failures < limit then return away('doubtful', 0, 0) end",
+        "if true then return away('doubtful', 0, 0) end",
+        ("integration/redis/test_circuits.py",),
+    ),
+    Mutant(
+        "revisions noted before a write",
+        "tasks/writing.py",
+        "looks.note(noted)",
+        "pass",
+        (
+            "acceptance/test_overtaken.py"
+            "::test_whoever_takes_a_job_over_knows_what_was_overwritten_before",
+        ),
+    ),
+    Mutant(
+        "one's own success after a lost COMMIT",
+        "tasks/store/runs.py",
+        "return run if run.moved_at == at else change(db, at)",
+        "return change(db, at)",
+        ("integration/store/test_troubles.py::test_a_transition_whose_commit_is_cut_is_done_once",),
+    ),
+    Mutant(
+        "the base is noted with its result alone",
+        "tasks/store/parts.py",
+        "if db.execute(_open(run_id, namespace, phase).values(result=result)).rowcount:",
+        "if db.execute(_open(run_id, namespace, phase).values(result=result)) is not None:",
+        (
+            "integration/store/test_records.py"
+            "::test_only_the_first_result_of_a_write_job_changes_the_base",
+        ),
+    ),
+    Mutant(
+        "nothing older is noted over the base",
+        "tasks/store/bases.py",
+        "if row.version == noted.read_at.get(part, row.version)",
+        "if True",
+        (
+            "integration/store/test_records.py"
+            "::test_what_was_read_without_a_lane_is_not_noted_over_what_is_newer",
+        ),
+    ),
+    Mutant(
+        "clock of a worker",
+        "workers/broker.py",
+        'check_skew(clock_skew(client), "Redis", visibility)',
+        "pass",
+        ("faults/test_clocks.py::test_a_clock_that_is_behind_that_of_redis",),
+    ),
+    Mutant(
+        "a message that Redis does not acknowledge",
+        "workers/unacked.py",
+        "virtual.QoS.ack(self, delivery_tag)",
+        "pass",
+        (
+            "integration/redis/test_delivery.py"
+            "::test_messages_whose_acknowledgement_is_cut_neither_stay_nor_take_the_place_of_others",
+        ),
+    ),
+    Mutant(
+        "an answer that was never given",
+        "workers/janitor.py",
+        '"answered": self._answer,',
+        None,
+        (
+            "integration/redis/test_janitor.py"
+            "::test_a_run_at_rest_whose_end_was_told_to_nobody_is_answered",
+        ),
+    ),
     # -- hostile input and secrets --------------------------------------------------------------
     Mutant(
         "an archive of fewer entries than its end says",
