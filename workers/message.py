@@ -62,7 +62,8 @@ class Message(Task):  # type: ignore[type-arg]
     @property
     def _redelivered(self) -> bool:
         delivery = self.request.delivery_info or {}
-        return bool(delivery.get("redelivered")) or bool(self.request.retries)
+        again = self.request.retries or self.request.get("again")
+        return bool(delivery.get("redelivered") or again)
 
     @property
     def job_id(self) -> str:
@@ -75,7 +76,9 @@ class Message(Task):  # type: ignore[type-arg]
 
     def _come_again(self, seconds: float) -> Ignore:
         """Publishes this message once more, for later; to be raised."""
-        self._same(countdown=seconds).apply_async()
+        same = self._same(countdown=seconds)
+        same.options["headers"] |= {"again": True}  # which costs no try, and takes its own place
+        same.apply_async()
         return Ignore()
 
     def _same(self, **options: Any) -> Signature[Any]:

@@ -169,8 +169,10 @@ def _processes(folder: str) -> list[str]:
     for place in Path("/proc").glob("[0-9]*"):
         try:
             environment = (place / "environ").read_bytes()
-            if f"TENANTSYNC_CONFIG={folder}/".encode() in environment:
-                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            # The embedded server and its keeper see no variable of the demo.
+            if f"TENANTSYNC_CONFIG={folder}/".encode() in environment or f"{folder}/" in command:
+                found.append(command)
         except OSError:
             continue  # it has ended, or belongs to somebody else
     return found

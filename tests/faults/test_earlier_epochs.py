@@ -3,11 +3,14 @@ target tells, and until it can be read nobody says that it failed."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from sandbox.faults import Fault
+from tasks.points import hits
 from tasks.run import Run
 from tests.stack import Stack, stop
 from tests.texts import flow
@@ -87,3 +90,19 @@ def test_a_push_that_an_earlier_epoch_sent_is_not_told_as_failed(stack: Stack) -
     ended = stack.ended(run)
     assert ended.state == "APPLIED"
     assert stack.commits()[0] == ended.commit_id
+
+
+def test_a_commit_that_was_reverted_meanwhile_is_not_made_again(stack: Stack) -> None:
+    stack.kestra.seed(flows=[flow(NS, "one", "from kestra")])
+    stack.hold("push.after", 1)
+    asked = stack.ask(sourceOfTruth="KESTRA")
+    stack.held("push.after", 1)
+    path, old = f"{NS}/flows/one.yaml", flow(NS, "one")
+    stack.push({path: old}, "revert it")
+    # It dies before it has noted anything, so its message is delivered again.
+    os.kill(int(str(hits(stack.points, "push.after")[-1]["pid"])), signal.SIGKILL)
+    outcome = stack.outcome(asked, LIMIT)
+    stack.quiet()
+    trailers = stack.git_out("log", "--format=%(trailers:key=Tenantsync-Run,valueonly)", "main")
+    assert trailers.decode().split().count(outcome["runId"]) == 1
+    assert stack.tree()[path] == old.encode()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -73,22 +71,6 @@ def test_a_job_that_always_dies_ends_its_run_and_says_so(stack: Stack) -> None:
     assert outcome["state"] == "FAILED", outcome
     assert "started too often" in outcome["problems"][0]["message"]
     assert len(hits(stack.points, "surveyed")) == 4
-
-
-def test_a_commit_that_was_reverted_meanwhile_is_not_made_again(stack: Stack) -> None:
-    stack.push({"README.md": "ours\n"})
-    stack.hold("push.after", 1)
-    asked = stack.ask(sourceOfTruth="KESTRA")
-    stack.held("push.after", 1)
-    paths = [path for path in stack.tree() if path != "README.md"]
-    stack.push(dict.fromkeys(paths), "revert it")
-    # It dies before it has noted anything, so its message is delivered again.
-    os.kill(int(str(hits(stack.points, "push.after")[0]["pid"])), signal.SIGKILL)
-    outcome = stack.outcome(asked, LIMIT)
-    stack.quiet()
-    trailers = stack.git_out("log", "--format=%(trailers:key=Tenantsync-Run,valueonly)", "main")
-    assert trailers.decode().split() == [outcome["runId"]]
-    assert list(stack.tree()) == ["README.md"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ MUTANTS = (
         "found = found_commit(run, repo, tip, changes, contents)",
         "found = None",
         (
-            "faults/test_killed_again.py::test_a_commit_that_was_reverted_meanwhile_is_not_made_again",
+            "faults/test_earlier_epochs.py::test_a_commit_that_was_reverted_meanwhile_is_not_made_again",
         ),
     ),
     Mutant(
