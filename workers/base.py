@@ -296,6 +296,15 @@ class Job(Message):
             run, rest, needed, _NO_LEASE, lambda: self._lose(run, rest, why, sent=sent)
         )
 
+    def _wait_for_server(self, run: Run, rest: list[Any], error: Passing) -> None:
+        """Raises Ignore for a job that waits for its server: the message comes again, and neither
+        this try nor its leases count."""
+        if self._waits(run, error):
+            log.info("%s", error.message)
+            self.inflight.take_back(run.id, self.job_id)
+            self.request.update(leases=max(0, int(self.request.get("leases") or 0) - 1))
+            raise self._wait(run, rest, PROBE_EVERY)
+
     def _waits(self, run: Run, error: Exception) -> bool:
         """Whether an error means that the server of the run is away, for which its jobs wait as
         long as their patience lasts; until that is sure they use up their tries."""
@@ -315,12 +324,9 @@ class Job(Message):
     def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
         """The job is tried again later; after its last try it becomes an error record, unless
         there are no records to write it to."""
-        run, tries = self.tools.runs.get(run_id), self.request.retries
-        if self._waits(run, error):
-            log.info("%s", error.message)
-            self.inflight.take_back(run_id, self.job_id)
-            self.request.update(leases=max(0, int(self.request.get("leases") or 0) - 1))
-            raise self._wait(run, rest, PROBE_EVERY)
+        if not isinstance(error, RecordsAway):
+            self._wait_for_server(self.tools.runs.get(run_id), rest, error)
+        tries = self.request.retries
         if tries >= self.runtime.settings.attempts:
             if isinstance(error, RecordsAway):
                 raise error
