@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tasks.errors import MirrorCorrupt, TenantSyncError, Unreachable
 from tasks.repo.command import Git
-from tasks.repo.failure import NoSpace
+from tasks.repo.failure import NoSpace, failure
 from tasks.repo.url import check_branch, check_oid, check_run
 
 #: Days after which private refs that nobody released are dropped. What they held stays for two
@@ -80,11 +80,15 @@ class Mirror:
         return f"{_REFS}/{check_run(run_id)}/{day}-{secrets.token_hex(6)}"
 
     def has(self, oid: str) -> bool:
-        """Whether the commit is here."""
+        """Whether the commit is here. Raises MirrorCorrupt for one that cannot be read, of which
+        git says by its code alone that it is not."""
         if not self.path.exists():
             return False
         name = f"{check_oid(oid)}^{{commit}}"
-        return self.git.run("rev-parse", "--verify", "--quiet", name, accept=(0, 1)).code == 0
+        ended = self.git.run("rev-parse", "--verify", "--quiet", name, accept=(0, 1))
+        if ended.code and ended.stderr:
+            raise failure("rev-parse", ended.code, ended.stderr, self.git.place)
+        return ended.code == 0
 
     def release(self, run_id: str) -> None:
         """Drop the private refs of the run; its objects may go at the next collection.

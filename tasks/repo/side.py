@@ -88,9 +88,11 @@ class RepoSide:
         Never rewrites: Unsafe is raised when `new` does not descend from `expected`. Repeating it
         is harmless. Raises LoginRefused and the like when the server does not let us in.
         """
-        if not self._mirror.has(new):
-            raise MirrorCorrupt(f"{self.remote}: commit {new} is not in the mirror; build it again")
+        self._check_here(new)
         if expected is not None and not self.contains(new, expected):
+            # A mirror that was damaged and filled again meanwhile knows neither.
+            self._check_here(new)
+            self._check_here(expected)
             raise Unsafe(f"{self.remote}: commit {new} does not descend from {expected}")
         return self._remote.ask(
             lambda git: push(
@@ -101,6 +103,10 @@ class RepoSide:
             ),
             self._mirror.path,
         )
+
+    def _check_here(self, oid: str) -> None:
+        if not self._mirror.has(oid):
+            raise MirrorCorrupt(f"{self.remote}: commit {oid} is not in the mirror; build it again")
 
     def commit_url(self, oid: str) -> str | None:
         """The page of a commit for people; None where the host is not known."""
