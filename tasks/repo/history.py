@@ -11,6 +11,7 @@ from io import BufferedReader, BytesIO
 from typing import cast
 
 from tasks.repo.command import Git
+from tasks.repo.failure import failure
 from tasks.repo.message import RUN_TRAILER, Person
 from tasks.repo.url import check_oid
 from tasks.visible import visible_line
@@ -41,9 +42,13 @@ class CommitDetail:
 
 
 def contains(git: Git, tip: str, oid: str) -> bool:
-    """Whether `tip` is `oid` or descends from it; both are in the mirror."""
+    """Whether `tip` is `oid` or descends from it; both are in the mirror. Raises MirrorCorrupt."""
     command = ("merge-base", "--is-ancestor", check_oid(oid), check_oid(tip))
-    return git.run(*command, accept=(0, 1)).code == 0
+    ended = git.run(*command, accept=(0, 1))
+    if ended.code and ended.stderr:
+        # Where it cannot read an older commit, git complains and says no all the same (2.39).
+        raise failure("merge-base", ended.code, ended.stderr, git.place)
+    return ended.code == 0
 
 
 def run_commit(git: Git, base: str | None, tip: str, run_id: str) -> str | None:

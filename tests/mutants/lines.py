@@ -388,6 +388,16 @@ MUTANTS = (
         ("integration/repo/test_push.py",),
     ),
     Mutant(
+        "damage is no other history",
+        "tasks/repo/history.py",
+        "if ended.code and ended.stderr:",
+        "if False:",
+        (
+            "integration/repo/test_mirror.py"
+            "::test_an_older_commit_that_cannot_be_read_never_reads_as_another_history",
+        ),
+    ),
+    Mutant(
         "race of a push",
         "tasks/repo/push.py",
         "if said.race or tip != wish.expected:",
