@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tasks.artifacts import LARGEST
 from tasks.connections import RepositoryConnection
-from tasks.errors import MirrorCorrupt, Unsafe
+from tasks.errors import MirrorCorrupt, NotFound, Unsafe
 from tasks.points import reach
 from tasks.repo import credentials, forges, history, hosting, tree
 from tasks.repo.command import Git
@@ -89,10 +90,7 @@ class RepoSide:
         is harmless. Raises LoginRefused and the like when the server does not let us in.
         """
         self._check_here(new)
-        if expected is not None and not self.contains(new, expected):
-            # A mirror that was damaged and filled again meanwhile knows neither.
-            self._check_here(new)
-            self._check_here(expected)
+        if expected is not None and not self._descends(new, expected):
             raise Unsafe(f"{self.remote}: commit {new} does not descend from {expected}")
         return self._remote.ask(
             lambda git: push(
@@ -103,6 +101,16 @@ class RepoSide:
             ),
             self._mirror.path,
         )
+
+    def _descends(self, new: str, expected: str) -> bool:
+        """Raises MirrorCorrupt where a repair of the mirror has lost the new commit, which the
+        remote does not have yet."""
+        with suppress(NotFound):
+            if self.contains(new, expected):
+                return True
+        self._check_here(new)
+        self._check_here(expected)
+        return False
 
     def _check_here(self, oid: str) -> None:
         if not self._mirror.has(oid):

@@ -248,6 +248,23 @@ def test_an_older_commit_that_cannot_be_read_never_reads_as_another_history(
     assert side.contains(tip, base)
 
 
+def test_a_commit_that_a_repair_has_lost_is_built_again(bare: Bare, side: RepoSide) -> None:
+    bare.commit({"a": b"1"})
+    side.fetch("run-1", "main")
+    old = next((side._mirror.path / "objects/pack").glob("*.pack"))
+    base = bare.commit({"a": b"2"})
+    side.fetch("run-1", "main")
+    new = made(commit(side, base, {"a": b"3"}))
+    old.chmod(0o600)
+    with old.open("ab") as file:
+        file.write(b"\0" * 20)
+    with suppress(MirrorCorrupt):  # whether git reads the older commit depends on their dates
+        assert side.push("main", new, base).result == "LANDED"
+    side.ensure("run-1", base, "main")
+    again = side.push("main", made(commit(side, base, {"a": b"3"})), base)
+    assert again.result in {"LANDED", "NO_OP"}
+
+
 def test_a_commit_that_meets_a_damaged_mirror_goes_through_when_tried_again(
     bare: Bare, side: RepoSide
 ) -> None:
