@@ -66,7 +66,10 @@ class Unsafe(UserError):
 
 
 class Passing(TenantSyncError):
-    """The same call may go through later."""
+    """The same call may go through later. `server` is the url of the Kestra that is away, if that
+    is why."""
+
+    server: str | None = None
 
 
 class Unreachable(Passing):

@@ -60,10 +60,15 @@ def put(stack: Stack, side: str, texts: Mapping[Artifact, str | None]) -> None:
     """Another writer's edit of one side; None removes."""
     if side == "GIT":
         stack.push({one.path: text for one, text in texts.items()})
-        return
+    else:
+        stack.kestra.apply(seed(texts))
+
+
+def seed(texts: Mapping[Artifact, str | None]) -> dict[str, Any]:
+    """What the sandbox has to be told of such an edit."""
     gone = [one for one, text in texts.items() if text is None]
     left = {one: text for one, text in texts.items() if text is not None}
-    seed: dict[str, Any] = {
+    return {
         "flows": [text for one, text in left.items() if one.kind == "FLOW"],
         "files": [
             {"namespace": one.namespace, "path": one.name, "text": text}
@@ -79,4 +84,3 @@ def put(stack: Stack, side: str, texts: Mapping[Artifact, str | None]) -> None:
         ],
         "delete_dashboards": [one.name for one in gone if one.kind == "DASHBOARD"],
     }
-    stack.kestra.apply(seed)

@@ -308,23 +308,26 @@ class Job(Message):
     def _waits(self, run: Run, error: Exception) -> bool:
         """Whether an error means that the server of the run is away, for which its jobs wait as
         long as their patience lasts; until that is sure they use up their tries."""
+        if not isinstance(error, Passing) or error.server is None:
+            return False
         standing = self.runtime.standing(run, self.job_id)
-        of_server = isinstance(error, Passing) and standing.server in error.message
-        return of_server and standing.is_away and standing.waited <= self.runtime.settings.patience
+        return standing.is_away and standing.waited <= self.runtime.settings.patience
 
     # -- errors ---------------------------------------------------------------------------------
 
     def _told(self, run_id: str, error: TenantSyncError) -> str:
         """The message of an error, and since when its server is away if it is."""
-        standing = self.runtime.standing(self.tools.runs.get(run_id), self.job_id)
-        if standing.since is None or standing.server not in error.message:
+        if not isinstance(error, Passing) or error.server is None:
+            return error.message
+        standing = self.runtime.standing(self.tools.runs.get(run_id))
+        if standing.since is None:
             return error.message
         return f"{error.message.rstrip('.')}. It is away since {standing.since:%H:%M:%S} UTC."
 
     def _again(self, run_id: str, epoch: int, rest: list[Any], error: Passing) -> Any:
         """The job is tried again later; after its last try it becomes an error record, unless
         there are no records to write it to."""
-        if not isinstance(error, RecordsAway):
+        if error.server is not None:
             self._wait_for_server(self.tools.runs.get(run_id), rest, error)
         tries = self.request.retries
         if tries >= self.runtime.settings.attempts:

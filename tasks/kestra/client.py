@@ -23,6 +23,7 @@ from tasks.errors import (
     ConfigError,
     Doubtful,
     LoginRefused,
+    Passing,
     Refused,
     TenantSyncError,
     Unreachable,
@@ -81,7 +82,8 @@ class Client:
         try:
             body = self._tried(call, guard)
         except TenantSyncError as error:
-            if is_away(error):
+            if isinstance(error, Passing) and is_away(error):
+                error.server = self.connection.url
                 self._circuit.failed(self.connection.url, error.message)
             elif is_answer(error) and call.tenant:
                 self._circuit.answered(self.connection.url)

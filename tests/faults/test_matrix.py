@@ -6,7 +6,6 @@ seed chooses one of each point, other ones every day. A table at the end shows h
 
 from __future__ import annotations
 
-import gc
 import re
 import subprocess
 import time
@@ -145,7 +144,6 @@ def tenant(whole: Tenant) -> Iterator[Tenant]:
     yield whole
     whole.stack.kestra.disarm()
     whole.stack.git.cut_answers = 0
-    gc.collect()  # dropped connections are collected here, not in the middle of another test
 
 
 def _swept(tenant: Tenant) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tasks.outcome import State
+from tests.faults.truth import nothing_is_left
 from tests.restarting import Servers
 from tests.stack import Stack, wait_for
 from tests.texts import flow
@@ -22,13 +22,6 @@ NS = "company.team"
 RUNS = 30
 #: Seconds for all of them on a machine that does much else.
 LIMIT = 240
-
-
-@pytest.fixture(autouse=True)
-def dropped_connections() -> Iterator[None]:
-    """What was dropped is collected here, not in the middle of another test."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +61,7 @@ def _all_went_on(stack: Stack, asked: list[Any]) -> None:
     assert stack.commits()[RUNS - 1 :: -1] == [run.commit_id for run in runs]
     assert len(stack.commits()) == RUNS + 1
     assert {stack.outcome(one, 60)["state"] for one in asked} == {"APPLIED"}
-    wait_for("nothing is left of them", lambda: not _left(stack), LIMIT)
-
-
-def _left(stack: Stack) -> list[object]:
-    """The messages that somebody holds and the lanes."""
-    return [*stack.redis.hkeys("unacked"), *stack.redis.keys("tenantsync:lane*")]
+    nothing_is_left(stack)
 
 
 _MOVING = [state for state in State if state.in_motion]

@@ -3,7 +3,6 @@ writes too late: every run ends truly, and what was late is named."""
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from celery import Celery
 
 from tasks.points import Fault, hits
 from tasks.run import Run
+from tests.faults.truth import nothing_is_left
 from tests.restarting import Servers
 from tests.sides import both
 from tests.stack import ROOT, Stack, stop, wait_for
@@ -31,13 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 LIMIT = 45
 NAMESPACES = [f"company.n{number}" for number in range(3)]
 SCHEDULED = {"sourceOfTruth": "KESTRA", "branch": "main", "gitDirectory": "often"}
-
-
-@pytest.fixture(autouse=True)
-def dropped_connections() -> Iterator[None]:
-    """What was dropped is collected here, not in the middle of another test."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -101,18 +94,7 @@ def _ends_truly(stack: Stack, asked: Any, source: str, commits: int) -> None:
     wanted = sides[source]
     assert {one: target.get(one) for one in wanted} == wanted
     assert len(stack.commits()) == commits + (source == "KESTRA")
-    _nothing_is_left(stack)
-
-
-def _nothing_is_left(stack: Stack) -> None:
-    """No lane and no message of a run that is over."""
-    queues = ("tenantsync", *(f"tenantsync\x06\x16{priority}" for priority in (3, 6, 9)))
-
-    def look() -> bool:
-        waiting = stack.redis.hlen("unacked") + sum(stack.redis.llen(name) for name in queues)
-        return not waiting and not stack.redis.keys("tenantsync:lane*")
-
-    wait_for("Redis is empty of this run", look, LIMIT)
+    nothing_is_left(stack)
 
 
 #: Where a job is held while Redis is gone: the direction of the run, and the point.
@@ -195,7 +177,7 @@ def test_a_plan_job_that_is_killed_for_good_ends_the_run(impatient: Stack) -> No
     assert outcome["state"] == "FAILED", outcome
     assert "a job of this run died" in outcome["problems"][-1]["message"]
     assert both(stack) == before
-    _nothing_is_left(stack)
+    nothing_is_left(stack)
     assert stack.reconcile()["state"] == "APPLIED"
 
 
@@ -213,7 +195,7 @@ def test_a_write_job_that_is_killed_for_good_leaves_its_lanes_and_tells_the_trut
     assert outcome["counts"]["landed"] == 2
     named = {one["where"] for one in outcome["problems"] if one["code"] != "FAILED"}
     assert named == {f"{NAMESPACES[1]}/FLOW/git"}
-    _nothing_is_left(stack)
+    nothing_is_left(stack)
     assert stack.reconcile()["state"] == "APPLIED"
 
 
@@ -253,4 +235,4 @@ def test_a_write_after_the_lease_is_named_and_no_other_is_started(stack: Stack) 
     assert mended["state"] == "APPLIED"
     assert [one["cause"] for one in stack.plan(mended["runId"])["changes"]] == ["DRIFT"]
     assert stack.kestra.files()[namespace, "/a.txt"] == b"newer\n"
-    _nothing_is_left(stack)
+    nothing_is_left(stack)

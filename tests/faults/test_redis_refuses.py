@@ -3,7 +3,6 @@ half recorded, no worker ends, and all goes on when it takes them again."""
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.points import Fault, hits
+from tests.faults.truth import nothing_is_left
 from tests.ports import free_port
 from tests.sides import both
 from tests.stack import Stack, wait_for
@@ -27,13 +27,6 @@ NAMESPACES = [f"company.n{number}" for number in range(3)]
 SLOTS = 4
 #: What the log says when the end of a job of a chord is not taken.
 NOT_COUNTED = "Failed operation on_chord_part_return"
-
-
-@pytest.fixture(autouse=True)
-def dropped_connections() -> Iterator[None]:
-    """What was dropped is collected here, not in the middle of another test."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -123,16 +116,6 @@ def _lives(stack: Stack) -> bool:
     return stack.workers[0].poll() is None
 
 
-def _nothing_is_left(stack: Stack) -> None:
-    queues = ("tenantsync", *(f"tenantsync\x06\x16{priority}" for priority in (3, 6, 9)))
-
-    def look() -> bool:
-        waiting = stack.redis.hlen("unacked") + sum(stack.redis.llen(name) for name in queues)
-        return not waiting and not stack.redis.keys("tenantsync:lane*")
-
-    wait_for("Redis is empty of this run", look, LIMIT)
-
-
 def _in_time(stack: Stack, seconds: float) -> None:
     """Waits until the clock of Redis has gone on so much."""
     start = stack.redis.time()[0]
@@ -154,7 +137,7 @@ def test_a_run_goes_on_when_writes_are_taken_again(
     sides = both(stack)
     assert {one: sides["KESTRA"].get(one) for one in sides["GIT"]} == sides["GIT"]
     assert _lives(stack)
-    _nothing_is_left(stack)
+    nothing_is_left(stack)
 
 
 def test_a_job_whose_end_is_not_counted_at_once_is_counted_later(stack: Stack) -> None:
@@ -185,7 +168,7 @@ def test_what_waits_in_the_queue_of_a_full_server_is_not_lost(stack: Stack) -> N
         wait_for("all that was asked is recorded", look, LIMIT)
         assert _lives(stack)
     assert {stack.outcome(one, LIMIT)["state"] for one in asked} == {"APPLIED"}
-    _nothing_is_left(stack)
+    nothing_is_left(stack)
 
 
 def _export(stack: Stack, number: int) -> Any:

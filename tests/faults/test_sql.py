@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.faults.truth import nothing_is_left
 from tests.postgresql import NoServer, PostgreSQL
 from tests.postgresql import postgresql as running
 from tests.sides import both
@@ -56,14 +57,7 @@ def _ended_truly(stack: Stack, outcome: dict[str, object], source: str, commits:
     assert len(stack.commits()) == commits + (source == "KESTRA")
     run = stack.records.get(str(outcome["runId"]))
     assert run.revived <= 1
-    _nothing_is_left(stack)
-
-
-def _nothing_is_left(stack: Stack) -> None:
-    def look() -> bool:
-        return not stack.redis.hlen("unacked") and not stack.redis.keys("tenantsync:lane*")
-
-    wait_for("Redis is empty of this run", look, LIMIT)
+    nothing_is_left(stack)
 
 
 def _log(stack: Stack) -> str:
@@ -92,40 +86,29 @@ def _file(stack: Stack) -> Path:
 def test_a_run_goes_on_when_its_records_are_unlocked(
     lockable: Stack, point: str, source: str
 ) -> None:
-    stack = _ready(lockable)
-    _changed(stack, source)
-    commits = len(stack.commits())
-    stack.hold(point, 1)
-    asked = stack.ask(sourceOfTruth=source, whenMissingInSource="KEEP")
-    stack.held(point, 1)
-    before = _log(stack).count("database is locked")
-    with closing(sqlite3.connect(_file(stack), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        stack.release(point)
-        wait_for("it is refused", lambda: _log(stack).count("database is locked") > before, LIMIT)
-        other.execute("COMMIT")
-    _ended_truly(stack, stack.outcome(asked, LIMIT), source, commits)
+    _goes_on_after(lockable, point, source, "database is locked")
 
 
 @pytest.mark.parametrize(("point", "source"), [MOMENTS[1]])
 def test_a_run_goes_on_when_its_records_were_locked_for_longer_than_its_jobs_try(
     lockable: Stack, point: str, source: str
 ) -> None:
+    _goes_on_after(lockable, point, source, "waits for the records")
+
+
+def _goes_on_after(lockable: Stack, point: str, source: str, words: str) -> None:
+    """A run whose records are locked from the point on until the log of its worker says so."""
     stack = _ready(lockable)
     _changed(stack, source)
     commits = len(stack.commits())
     stack.hold(point, 1)
     asked = stack.ask(sourceOfTruth=source, whenMissingInSource="KEEP")
     stack.held(point, 1)
-    before = _log(stack).count("waits for the records")
+    before = _log(stack).count(words)
     with closing(sqlite3.connect(_file(stack), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         stack.release(point)
-        wait_for(
-            "it has tried enough",
-            lambda: _log(stack).count("waits for the records") > before,
-            LIMIT,
-        )
+        wait_for(f"the log says: {words}", lambda: _log(stack).count(words) > before, LIMIT)
         other.execute("COMMIT")
     _ended_truly(stack, stack.outcome(asked, LIMIT), source, commits)
 

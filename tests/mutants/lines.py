@@ -434,8 +434,7 @@ MUTANTS = (
     Mutant(
         "patience with a server that is away",
         "workers/base.py",
-        "return of_server and standing.is_away and standing.waited <= "
-        "self.runtime.settings.patience",
+        "return standing.is_away and standing.waited <= self.runtime.settings.patience",
         "return False",
         (
             "acceptance/test_server_away.py"

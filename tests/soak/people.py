@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.artifacts import Key, digest
-from tests.sides import Artifact
+from tests.sides import Artifact, seed
 from tests.soak.actions import Cut, Edit, Revert
 from tests.soak.groups import Groups
 from tests.soak.places import ANCHOR, Pair, key_of, text_of
@@ -106,7 +106,7 @@ class Editor:
         return found
 
     def _in_kestra(self, pair: Pair, texts: dict[Artifact, str | None]) -> None:
-        self._groups.kestra.apply(_seed(texts), tenant=pair.tenant)
+        self._groups.kestra.apply(seed(texts), tenant=pair.tenant)
 
     def _in_git(self, pair: Pair, texts: dict[Artifact, str | None], words: str) -> None:
         def change() -> None:
@@ -185,24 +185,3 @@ class Editor:
 def _anchors(branch: str) -> tuple[str, ...]:
     folders = ("", "second/") if branch == "main" else ("all/",)
     return tuple(folder + ANCHOR.path for folder in folders)
-
-
-def _seed(texts: dict[Artifact, str | None]) -> dict[str, Any]:
-    gone = [one for one, text in texts.items() if text is None]
-    left = {one: text for one, text in texts.items() if text is not None}
-    return {
-        "flows": [text for one, text in left.items() if one.kind == "FLOW"],
-        "files": [
-            {"namespace": one.namespace, "path": one.name, "text": text}
-            for one, text in left.items()
-            if one.kind == "FILE"
-        ],
-        "dashboards": [text for one, text in left.items() if one.kind == "DASHBOARD"],
-        "delete_flows": [
-            {"namespace": one.namespace, "id": one.name} for one in gone if one.kind == "FLOW"
-        ],
-        "delete_files": [
-            {"namespace": one.namespace, "path": one.name} for one in gone if one.kind == "FILE"
-        ],
-        "delete_dashboards": [one.name for one in gone if one.kind == "DASHBOARD"],
-    }
