@@ -4,6 +4,8 @@ the one lock of writers from their start."""
 from __future__ import annotations
 
 import re
+import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -14,6 +16,8 @@ from tasks.errors import ConfigError
 
 #: Seconds to connect, and for which a lock of SQLite is waited for; the address may say otherwise.
 _CONNECT, _LOCKED = 10, 30
+#: Seconds between two looks whether a new file is free.
+_LOOK = 0.05
 #: A server that vanishes without a word is noticed within a minute (names of libpq): by probes
 #: while we wait for its answer, and by bytes that it does not acknowledge (milliseconds).
 _NOTICED: dict[str, object] = {
@@ -86,10 +90,26 @@ def _but_for(place: URL, arguments: dict[str, object]) -> dict[str, object]:
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    _to_wal(connection)
     # WAL with NORMAL loses no committed row when a process dies, only on power loss.
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _to_wal(connection: Any) -> None:
+    """Has a new file keep its journal beside it. That needs the file alone, and SQLite does not
+    wait for it as it does for other locks: of two processes that open a new file one is refused."""
+    milliseconds = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+    end = time.monotonic() + milliseconds / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= end:
+                raise
+            time.sleep(_LOOK)
+        else:
+            return
 
 
 def _begin_immediate(connection: Connection) -> None:

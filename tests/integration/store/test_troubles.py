@@ -4,10 +4,13 @@ and the error says what to do."""
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +25,7 @@ from tasks.plan import Target
 from tasks.problems import Code, Problem
 from tasks.requests import Side, TenantSync
 from tasks.run import Phase, Run
+from tasks.store import engine
 from tasks.store.audit import audit_rows
 from tasks.store.bases import BaseRow, Bases, Noted, scope
 from tasks.store.database import Database
@@ -414,3 +418,24 @@ def test_a_damaged_file_is_named_with_the_remedy(file: Path) -> None:
     file.write_bytes(pages)
     with pytest.raises(RecordsAway, match=r"malformed; the file is damaged: stop all workers"):
         Database(f"sqlite:///{file}")
+
+
+def test_a_new_file_that_another_process_is_making_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, waits = tmp_path / "r.db", Event()
+
+    def sleep(seconds: float) -> None:
+        waits.set()
+        time.sleep(seconds)
+
+    monkeypatch.setattr(engine, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("CREATE TABLE first (a)")
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            opened = pool.submit(Database, f"sqlite:///{file}")
+            wait_for("it waits, or has given up", lambda: waits.is_set() or opened.done())
+            other.execute("COMMIT")
+            with closing(opened.result(60)) as database:
+                assert Runs(database).newest(1) == []
